@@ -1,0 +1,253 @@
+"""What every script template shares: arguments, progress, and how a run ends.
+
+In: a function `main(args)` that does the work and returns what it did as a mapping (or None), and its parser.
+Out: the mapping as a readable summary, or as exactly one JSON line on stdout under `--json`; errors as a short message
+on stderr; an exit code: 0 done, 1 failed, 2 wrong usage or cannot decide, 130 interrupted.
+
+    def main(args):
+        ml = DerivaML(args.hostname, args.catalog_id)
+        ...
+        return {"execution_rid": rid}
+
+    if __name__ == "__main__":
+        run(main, parser(__doc__))
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sized
+from contextlib import AbstractContextManager
+from typing import Any, NoReturn, TypeVar, overload
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from deriva_ml_kit.errors import KitError
+
+T = TypeVar("T")
+Result = Mapping[str, Any] | None
+
+# The libraries below us talk while they work; what matters of it comes back as an error or a count.
+NOISY = ("deriva", "deriva_ml", "bdbag", "bagit", "urllib3", "requests", "setuptools_scm", "py.warnings")
+
+
+class _Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose usage errors also come as JSON when the caller asked for JSON."""
+
+    def error(self, message: str) -> NoReturn:
+        if "--json" in sys.argv[1:]:
+            print(json.dumps({"error": {"type": "UsageError", "message": message}}))
+        super().error(message)
+
+
+def parser(
+    description: str | None, epilog: str | None = None, *, workflow_type: bool = True, dry_run: bool = True
+) -> argparse.ArgumentParser:
+    """An argument parser with the options that all scripts have in common.
+
+    Args:
+        description: What the script does; a module docstring is shown as written.
+        epilog: Examples, shown as written below the options.
+        workflow_type: Whether the script makes an execution and so needs `--workflow-type` and `--allow-dirty`.
+        dry_run: Whether the script writes and so offers `--dry-run`.
+
+    Returns:
+        A parser for `--hostname --catalog-id --json --verbose` and what was asked for; add your own arguments to it.
+    """
+    made = _Parser(description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
+    catalog = made.add_argument_group("catalog")
+    catalog.add_argument(
+        "--hostname",
+        required=True,
+        type=_hostname,
+        metavar="HOST[:PORT]",
+        help="DERIVA host, such as data.example.org; for the catalog on this machine the localhost:PORT "
+        "that `deriva-local status` prints",
+    )
+    catalog.add_argument(
+        "--catalog-id",
+        required=True,
+        metavar="ID",
+        help="catalog on that host: a number such as 1, or an alias",
+    )
+    execution = made.add_argument_group("execution")
+    if workflow_type:
+        execution.add_argument(
+            "--workflow-type",
+            required=True,
+            metavar="TERM",
+            help="term of the catalog's Workflow_Type vocabulary that says what kind of work this is, such as Training",
+        )
+    if dry_run:
+        execution.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="do everything but write: no execution, no rows, no uploads; outputs go to a temporary folder",
+        )
+    if workflow_type:
+        execution.add_argument(
+            "--allow-dirty",
+            action="store_true",
+            help="run although the git repository has uncommitted changes; the execution records which files, "
+            "but nobody can check out what really ran: for debugging only",
+        )
+    output = made.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="print the result as one JSON line, errors as JSON too")
+    output.add_argument("--verbose", action="store_true", help="show what the libraries log while they work")
+    return made
+
+
+def run(main: Callable[[argparse.Namespace], Result], arguments: argparse.ArgumentParser) -> NoReturn:
+    """Parse the command line, do the work, print the result, exit.
+
+    `--dry-run` and `--allow-dirty` reach the library by its environment variables DERIVA_ML_DRY_RUN and
+    DERIVA_ML_ALLOW_DIRTY, which a Workflow reads when it is made.
+
+    Raises:
+        SystemExit: Always; the code says how it went (see the module).
+    """
+    args = arguments.parse_args()
+    quiet_libraries(verbose=args.verbose)
+    answer = sys.stdout
+    try:
+        # Nothing that a library prints may end up in front of the JSON line.
+        with _environment(args), contextlib.redirect_stdout(sys.stderr if args.json else answer):
+            result = main(args)
+    except KeyboardInterrupt:
+        print("\nInterrupted. Run the same command again to continue.", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(_report(error, as_json=args.json))
+    if args.json:
+        print(json.dumps(dict(result or {}), default=str, ensure_ascii=False), file=answer)
+    elif result:
+        print(summary(result), file=answer)
+    sys.exit(0)
+
+
+def quiet_libraries(*, verbose: bool) -> None:
+    """Keep the libraries' log messages off the terminal, or show all from INFO up on stderr when verbose."""
+    if verbose:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
+        return
+    logging.captureWarnings(True)
+    for name in NOISY:
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.addHandler(logging.NullHandler())
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """A mapping as lines `name  value`, aligned; lists one item a line, nested mappings indented."""
+    width = max((len(_label(key)) for key in result), default=0)
+    lines: list[str] = []
+    for key, value in result.items():
+        head = f"{_label(key):<{width}}  "
+        if isinstance(value, Mapping):
+            lines += [_label(key), *(f"  {line}" for line in summary(value).splitlines())]
+        elif isinstance(value, list | tuple):
+            shown = [_value(item) for item in value] or ["none"]
+            lines += [head + shown[0], *(" " * len(head) + item for item in shown[1:])]
+        else:
+            lines.append(head + _value(value))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+@overload
+def progress(work: int, label: str) -> AbstractContextManager[Callable[[int], None]]: ...
+@overload
+def progress(work: Iterable[T], label: str, *, total: int | None = None) -> Iterator[T]: ...
+def progress(
+    work: int | Iterable[T], label: str, *, total: int | None = None
+) -> AbstractContextManager[Callable[[int], None]] | Iterator[T]:
+    """Show how far the work is, on stderr; nothing at all when stderr is no terminal.
+
+    Args:
+        work: Things to do, handed out one by one while a bar moves; or their number, which gives a context manager
+            whose value is a function `advance(n)`.
+        label: What is going on, such as "Uploading".
+        total: How many things there are, where `work` does not know its length.
+    """
+    return _counting(work, label) if isinstance(work, int) else _stepping(work, label, total)
+
+
+@contextlib.contextmanager
+def _counting(total: int, label: str) -> Generator[Callable[[int], None], None, None]:
+    with _bar() as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def _stepping(work: Iterable[T], label: str, total: int | None) -> Iterator[T]:
+    known = len(work) if total is None and isinstance(work, Sized) else total
+    with _bar() as bar:
+        yield from bar.track(work, total=known, description=label)
+
+
+def _bar() -> Progress:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+@contextlib.contextmanager
+def _environment(args: argparse.Namespace) -> Iterator[None]:
+    wanted = {
+        "DERIVA_ML_DRY_RUN": getattr(args, "dry_run", False),
+        "DERIVA_ML_ALLOW_DIRTY": getattr(args, "allow_dirty", False),
+    }
+    before = {name: os.environ.get(name) for name, on in wanted.items() if on}
+    os.environ.update(dict.fromkeys(before, "true"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _report(error: Exception, *, as_json: bool) -> int:
+    """Say what went wrong and give the exit code; only an error that nobody foresaw shows a traceback."""
+    # Only now: importing the library costs a second, which `--help` need not pay.
+    from deriva_ml_kit.mainline import DerivaMLException  # noqa: PLC0415
+
+    document: dict[str, object] = {"type": type(error).__name__, "message": str(error)}
+    code = 1
+    if isinstance(error, KitError):
+        document, code = error.as_json(), error.exit_code
+        print(f"error: {error}", file=sys.stderr)
+    elif isinstance(error, DerivaMLException):
+        print(f"error: {error}", file=sys.stderr)
+    else:
+        traceback.print_exception(error)
+    if as_json:
+        print(json.dumps({"error": document}, default=str, ensure_ascii=False))
+    return code
+
+
+def _hostname(text: str) -> str:
+    name = text.removeprefix("https://").rstrip("/")
+    if not name or "/" in name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a host name; write it as data.example.org or localhost:8443")
+    return name
+
+
+def _label(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_label(str(key))} {_value(item)}" for key, item in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
