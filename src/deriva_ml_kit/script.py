@@ -48,7 +48,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(
-    description: str | None, epilog: str | None = None, *, workflow_type: bool = True, dry_run: bool = True
+    description: str | None,
+    epilog: str | None = None,
+    *,
+    workflow_type: bool = True,
+    dry_run: bool = True,
+    catalog_required: bool = True,
 ) -> argparse.ArgumentParser:
     """An argument parser with the options that all scripts have in common.
 
@@ -57,6 +62,7 @@ def parser(
         epilog: Examples, shown as written below the options.
         workflow_type: Whether the script makes an execution and so needs `--workflow-type` and `--allow-dirty`.
         dry_run: Whether the script writes and so offers `--dry-run`.
+        catalog_required: Whether `--catalog-id` must be given; a script that can make a catalog says no.
 
     Returns:
         A parser for `--hostname --catalog-id --json --verbose` and what was asked for; add your own arguments to it.
@@ -73,7 +79,7 @@ def parser(
     )
     catalog.add_argument(
         "--catalog-id",
-        required=True,
+        required=catalog_required,
         metavar="ID",
         help="catalog on that host: a number such as 1, or an alias",
     )

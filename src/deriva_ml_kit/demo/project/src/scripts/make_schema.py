@@ -1,0 +1,154 @@
+"""Make the catalog and its schema: an Image asset table, a vocabulary of digits, two features on Image.
+
+Running it again adds only what is missing.
+
+    uv run python src/scripts/make_schema.py --hostname localhost:8443
+    uv run python src/scripts/make_schema.py --hostname data.example.org --catalog-id 42
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from deriva.core import DerivaServer, ErmrestCatalog, get_credential
+from deriva.core.ermrest_model import Schema
+from deriva_ml import BuiltinTypes, ColumnDefinition
+from deriva_ml.schema.create_schema import create_ml_schema
+
+from deriva_ml_kit import local, script
+from deriva_ml_kit.mainline import DerivaML
+
+DOMAIN = "digits"
+CATALOG_FILE = Path("src/configs/catalog.json")
+DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+TERMS = {
+    "Workflow_Type": {
+        "Ingest": "Brings records and files from outside into the catalog.",
+        "Annotation": "Attaches labels that people or files supply.",
+        "Dataset_Management": "Creates, splits or versions datasets.",
+        "Training": "Trains a model and records its predictions.",
+    },
+    "Dataset_Type": {
+        "Development": "A small, representative dataset for tiers 1 and 2.",
+        "Complete": "Every record there is.",
+        "Split": "Holds the parts of a split as nested datasets.",
+        "Training": "Records that a model may learn from.",
+        "Testing": "Records kept back to judge a model.",
+    },
+    "Asset_Type": {
+        "Prediction_File": "Predictions of a model, one row a record.",
+        "Metrics_File": "Measured results of an execution.",
+    },
+}
+
+
+def main(args: argparse.Namespace) -> Mapping[str, Any]:
+    """Make what is missing and say what was made."""
+    local.prepare(args.hostname)
+    server = DerivaServer("https", args.hostname, credentials=get_credential(args.hostname))
+    made: list[str] = []
+    catalog = open_or_create_catalog(server, args.catalog_id, made)
+    model = catalog.getCatalogModel()
+    if "deriva-ml" not in model.schemas or not terms_of(catalog, "Dataset_Type"):
+        create_ml_schema(catalog, project_name=DOMAIN)  # drops and makes it anew where an earlier run was cut short
+        made.append("schema deriva-ml")
+        model = catalog.getCatalogModel()
+    if DOMAIN not in model.schemas:
+        model.create_schema(Schema.define(DOMAIN, comment="Handwritten digits"))
+        made.append(f"schema {DOMAIN}")
+
+    ml = DerivaML(args.hostname, catalog.catalog_id)
+    for vocabulary, terms in TERMS.items():
+        add_missing_terms(ml, vocabulary, {name: (text, []) for name, text in terms.items()}, made)
+    whole(ml, made, ["Digit_Class"], lambda: ml.create_vocabulary("Digit_Class", "The ten decimal digits"))
+    digits = {str(n): (f"The digit {n}.", [name]) for n, name in enumerate(DIGIT_NAMES)}
+    add_missing_terms(ml, "Digit_Class", digits, made)
+    whole(ml, made, ["Image", "Image_Asset_Type", "Image_Execution"], lambda: create_image_table(ml))
+    whole(ml, made, ["Execution_Image_Digit"], lambda: create_label_feature(ml))
+    whole(ml, made, ["Execution_Image_Predicted_Digit"], lambda: create_prediction_feature(ml))
+    whole(ml, made, ["Dataset_Image"], lambda: ml.add_dataset_element_type("Image"))
+    return {"hostname": args.hostname, "catalog_id": str(catalog.catalog_id), "made": made}
+
+
+def open_or_create_catalog(server: DerivaServer, catalog_id: str | None, made: list[str]) -> ErmrestCatalog:
+    """The catalog named, or the one an earlier run wrote down, or a new one (written down at once)."""
+    if catalog_id is None and CATALOG_FILE.exists():
+        catalog_id = json.loads(CATALOG_FILE.read_text())["catalog_id"]
+    if catalog_id is not None:
+        return server.connect_ermrest(catalog_id)
+    catalog = server.create_ermrest_catalog()
+    CATALOG_FILE.parent.mkdir(parents=True, exist_ok=True)
+    CATALOG_FILE.write_text(json.dumps({"hostname": server.server, "catalog_id": str(catalog.catalog_id)}) + "\n")
+    catalog.getCatalogModel().configure_baseline_catalog()
+    made.append(f"catalog {catalog.catalog_id}")
+    return catalog
+
+
+def terms_of(catalog: ErmrestCatalog, vocabulary: str) -> list[str]:
+    """Names of the terms of one of deriva-ml's own vocabularies."""
+    path = catalog.getPathBuilder().schemas["deriva-ml"].tables[vocabulary]
+    return [row["Name"] for row in path.entities().fetch()]
+
+
+def add_missing_terms(
+    ml: DerivaML, vocabulary: str, terms: Mapping[str, tuple[str, list[str]]], made: list[str]
+) -> None:
+    """Add each term (name -> description, synonyms) that the vocabulary does not have yet."""
+    known = {term.name for term in ml.list_vocabulary_terms(vocabulary)}
+    for name, (description, synonyms) in terms.items():
+        if name not in known:
+            ml.add_term(vocabulary, name, description=description, synonyms=synonyms)
+            made.append(f"term {vocabulary}:{name}")
+
+
+def whole(ml: DerivaML, made: list[str], tables: list[str], make: Callable[[], object]) -> None:
+    """Have all of `tables` by calling `make`; what an interrupted run left of them (still empty) goes first."""
+    schema = ml.model.schemas[ml.domain_schema]
+    there = [name for name in tables if name in schema.tables]
+    if len(there) == len(tables):
+        return
+    for name in reversed(there):
+        schema.tables[name].drop()
+    make()
+    made.append(f"table {tables[0]}")
+
+
+def create_image_table(ml: DerivaML) -> None:
+    """An asset table: each row is a PNG file in the object store."""
+    ml.create_asset(
+        "Image",
+        column_defs=[ColumnDefinition(name="Source_Index", type=BuiltinTypes.int4)],
+        comment="Scans of handwritten digits, 8x8 pixels",
+    )
+
+
+def create_label_feature(ml: DerivaML) -> None:
+    """The digit that a person says an image shows."""
+    ml.create_feature("Image", "Digit", terms=["Digit_Class"], comment="The digit that the image shows")
+
+
+def create_prediction_feature(ml: DerivaML) -> None:
+    """The digit that a model says an image shows, and its confidence from 0 to 1."""
+    ml.create_feature(
+        "Image",
+        "Predicted_Digit",
+        terms=["Digit_Class"],
+        metadata=[ColumnDefinition(name="Confidence", type=BuiltinTypes.float8)],
+        comment="The digit that a model predicts, with its confidence",
+    )
+
+
+PARSER = script.parser(
+    "Make the catalog and its schema; what is there already stays.",
+    "Example: uv run python src/scripts/make_schema.py --hostname localhost:8443",
+    workflow_type=False,
+    dry_run=False,
+    catalog_required=False,
+)
+
+if __name__ == "__main__":
+    script.run(main, PARSER)
