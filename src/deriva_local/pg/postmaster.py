@@ -1,0 +1,76 @@
+"""What `postmaster.pid` says about a cluster, checked against the processes that really run.
+
+PostgreSQL itself only asks whether the recorded pid exists. After a crash or a reboot that pid may belong to another
+program, or be a zombie that nobody collects (common in containers), and PostgreSQL would refuse to start. So a recorded
+postmaster counts as alive only if it is a `postgres`, not a zombie, and works in the cluster's directory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+PID_FILE = "postmaster.pid"
+# A pid that no system hands out: PostgreSQL then sees for itself that the file is stale, and still checks, by the
+# shared memory block that the file names, that no orphaned backend writes to the data.
+NO_PID = 2**30 - 1
+
+
+@dataclass(frozen=True)
+class Postmaster:
+    """One running postmaster. `socket_dir` is the folder of its socket, `ready` that it takes connections."""
+
+    pid: int
+    socket_dir: Path
+    ready: bool
+
+
+def find(pgdata: Path) -> Postmaster | None:
+    """The postmaster that runs on `pgdata`, or None."""
+    try:
+        lines = (pgdata / PID_FILE).read_text().splitlines()
+        pid = int(lines[0])
+    except (FileNotFoundError, NotADirectoryError, IndexError, ValueError):
+        return None
+    if not _works_in(pid, pgdata):
+        return None
+    socket_dir = lines[4] if len(lines) > 4 else ""
+    ready = len(lines) > 7 and lines[7].strip() == "ready"
+    return Postmaster(pid, Path(socket_dir), ready)
+
+
+def disown(pgdata: Path) -> None:
+    """Make a `postmaster.pid` whose postmaster is gone recognisable as stale, whoever has that pid today."""
+    path = pgdata / PID_FILE
+    try:
+        lines = path.read_text().splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    if lines:
+        path.write_text("".join([f"{NO_PID}\n", *lines[1:]]))
+    else:
+        path.unlink()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of this id exists and is more than a zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _works_in(pid: int, pgdata: Path) -> bool:
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE or process.name() != "postgres":
+            return False
+        if process.uids().real != pgdata.stat().st_uid:
+            return False
+        return Path(process.cwd()).samefile(pgdata)
+    except psutil.AccessDenied:  # root in a container may lack the right to look into another user's process
+        return True
+    except (psutil.NoSuchProcess, OSError):
+        return False
