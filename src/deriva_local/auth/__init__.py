@@ -1,0 +1,1 @@
+"""Users, groups and sessions: who may say to be whom."""
