@@ -9,7 +9,6 @@ from deriva.core import DerivaServer, HatracStore, get_credential
 
 from deriva_ml_kit import local
 
-
 _OBJECT = re.compile(r"[0-9a-f]{32}\.")
 
 

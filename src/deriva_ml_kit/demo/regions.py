@@ -1,7 +1,7 @@
 """Edit the marked regions of a template, as a person does in an editor.
 
-A region is what stands between `# >>> edit: NAME` and `# <<< edit: NAME`. `apply_edits` takes the text of a template and
-the text of a file that holds other contents for some of its regions, and gives the edited template.
+A region is what stands between `# >>> edit: NAME` and `# <<< edit: NAME`. `apply_edits` takes the text of a
+template and the text of a file that holds other contents for some of its regions, and gives the edited template.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def _run(command: Sequence[str], folder: Path, log: IO[str]) -> tuple[str, int]:
 
 
 def environment() -> Mapping[str, str]:
-    """This process's environment without what ties a command to our own virtual environment, on the same interpreter."""
+    """Our environment variables without what ties a command to our own virtual environment, on the same interpreter."""
     env = {name: value for name, value in os.environ.items() if name not in _OURS}
     if sys.prefix != sys.base_prefix:
         own = os.path.normpath(Path(sys.prefix) / ("Scripts" if os.name == "nt" else "bin"))

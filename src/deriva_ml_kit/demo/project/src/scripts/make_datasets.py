@@ -1,6 +1,7 @@
 """Build the datasets of this project and pin their versions in src/configs/datasets.toml.
 
-`--what development`: 100 images, ten a digit. `--what split`: all images, and a stratified 80/20 split as nested datasets.
+`--what development`: 100 images, ten a digit.
+`--what split`: all images, and a stratified 80/20 split as nested datasets.
 Running it again finds what is there, completes what was cut short, and pins the same versions.
 
     uv run python src/scripts/make_datasets.py --hostname localhost:8443 --catalog-id 1 \

@@ -1,0 +1,121 @@
+"""`cycle-zero`: the whole workflow on real images and a real catalog, from an empty folder to a verdict and a page."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from deriva_ml_kit.demo import project
+from deriva_ml_kit.demo.display import Display
+from deriva_ml_kit.demo.page import write_page
+from deriva_ml_kit.demo.shell import Shell
+from deriva_ml_kit.demo.state import Done, State
+from deriva_ml_kit.demo.steps import STEPS, Run, as_json
+from deriva_ml_kit.errors import KitError, UsageError
+
+DESCRIPTION = """\
+Watch cycle zero of an ML project happen: design document, schema, 1,797 real scans, labels, a development dataset,
+dry run, small run, full run, verdict. It makes a git repository as you would have it, with the plugin's templates
+copied and edited, and drives only commands that you could type yourself (they stand in cycle-zero.log).
+"""
+EPILOG = """\
+examples:
+  uv run cycle-zero                          in ./cycle-zero-demo, on a catalog on this machine
+  uv run cycle-zero my-first-model           in another folder
+  uv run cycle-zero --hostname data.example.org --catalog-id 42
+                                             on any DERIVA host where you are logged in
+
+Run it again at any time: what is there stays, what was cut short is completed.
+Stop the local catalog with `uv run deriva-local stop`.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        "cycle-zero", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument(
+        "folder", nargs="?", type=Path, default=Path("cycle-zero-demo"), help="project folder (default: %(default)s)"
+    )
+    made.add_argument("--hostname", metavar="HOST[:PORT]", help="a DERIVA host, instead of the catalog on this machine")
+    made.add_argument("--catalog-id", metavar="ID", help="an existing catalog there; without it a new one is made")
+    made.add_argument("--json", action="store_true", help="print the results of all steps as one JSON line at the end")
+    return made
+
+
+def main() -> None:
+    """Run cycle zero; exits with 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    args = parser().parse_args()
+    try:
+        run = prepare(args)
+        play(run)
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command again continues where this stopped.", file=sys.stderr)
+        sys.exit(130)
+    except KitError as error:
+        print(f"\n{error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    if args.json:
+        print(as_json(run))
+
+
+def prepare(args: argparse.Namespace) -> Run:
+    """Check what can be checked before anything is made.
+
+    Raises:
+        UsageError: uv is missing, the folder holds other work, or it belongs to another catalog.
+    """
+    if shutil.which("uv") is None:
+        raise UsageError("uv is not on PATH.", remedy="pip install uv")
+    if args.catalog_id and not args.hostname:
+        raise UsageError("--catalog-id needs --hostname.", remedy="Name the host that the catalog is on.")
+    folder = args.folder.resolve()
+    project.check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".cycle-zero").mkdir(exist_ok=True)
+    state = State.load(folder)
+    run = Run(folder, Shell(folder, folder / "cycle-zero.log"), state, args.hostname, args.catalog_id)
+    if "schema" in state.steps:
+        there = state.result("schema")
+        if (args.hostname or there["hostname"], args.catalog_id or there["catalog_id"]) != (
+            there["hostname"],
+            there["catalog_id"],
+        ):
+            raise UsageError(
+                f"{folder} belongs to catalog {there['catalog_id']} on {there['hostname']}.",
+                remedy="Name another folder for another catalog.",
+            )
+    return run
+
+
+def play(run: Run) -> None:
+    """Do every step that is not done yet, then write the report."""
+    with Display([step.title for step in STEPS] + ["Report"]) as display:
+        for number, step in enumerate(STEPS):
+            if step.name in run.state.steps and not step.always:
+                display.there(number, step.line(run.state.result(step.name)))
+                continue
+            display.begin(number)
+            began, clock = time.time(), time.monotonic()
+            try:
+                if step.name != "project":
+                    project.commit(run.shell, "What an interrupted run left")
+                result = step.work(run)
+            except BaseException:
+                display.failed(number)
+                raise
+            seconds = time.monotonic() - clock
+            run.state.finish(step.name, Done(began, seconds, result))
+            display.done(number, step.line(result), seconds)
+        display.begin(len(STEPS))
+        clock = time.monotonic()
+        page = write_page(run)
+        display.done(len(STEPS), str(page), time.monotonic() - clock)
+
+
+if __name__ == "__main__":
+    main()

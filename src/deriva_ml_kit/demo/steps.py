@@ -1,0 +1,191 @@
+"""The steps of cycle zero, in order: each runs what a person would type and says in one line what came of it."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deriva_ml_kit.demo import project
+from deriva_ml_kit.demo.proof import fingerprint
+from deriva_ml_kit.demo.shell import Shell
+from deriva_ml_kit.demo.state import State
+from deriva_ml_kit.errors import KitError
+
+Result = dict[str, Any]
+
+
+@dataclass
+class Run:
+    """One cycle-zero run: the project folder, what was done, and which catalog it works on."""
+
+    folder: Path
+    shell: Shell
+    state: State
+    hostname: str | None = None
+    catalog_id: str | None = None
+    dry_runs: int = 1
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def host(self) -> str:
+        """The DERIVA host: the one named, or the local catalog's."""
+        return self.hostname or str(self.state.result("host")["hostname"])
+
+    def script(self, name: str, *arguments: str, catalog: bool = True) -> Result:
+        """Run one of the project's scripts against the catalog and give its JSON result."""
+        where = ["--hostname", self.host]
+        if catalog:
+            where += ["--catalog-id", str(self.state.result("schema")["catalog_id"])]
+        return self.shell.run_json("uv", "run", "python", f"src/scripts/{name}", *where, *arguments)
+
+    def pin(self, name: str) -> str:
+        """RID@version of a dataset, from the project's own config."""
+        pins = tomllib.loads((self.folder / "src/configs/datasets.toml").read_text(encoding="utf-8"))
+        return str(pins[name])
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step: its name in the state, its title, what it does, and its result in one line."""
+
+    name: str
+    title: str
+    work: Callable[[Run], Result]
+    line: Callable[[Mapping[str, Any]], str]
+    always: bool = False
+
+
+def _project(run: Run) -> Result:
+    new = project.write_files(run.folder)
+    project.make_repository(run.shell)
+    project.install(run.shell)
+    project.commit(run.shell, "A project for a first model: design, schema, scripts, configs")
+    return {"folder": str(run.folder), "files": len(new), "commit": run.shell.run("git", "rev-parse", "HEAD").strip()}
+
+
+def _host(run: Run) -> Result:
+    if run.hostname:
+        return {"hostname": run.hostname, "local": False}
+    return run.shell.run_json("uv", "run", "deriva-local", "start") | {"local": True}
+
+
+def _schema(run: Run) -> Result:
+    chosen = ["--catalog-id", run.catalog_id] if run.catalog_id else []
+    return run.script("make_schema.py", *chosen, catalog=False)
+
+
+def _ingest(run: Run) -> Result:
+    result = run.script("ingest_digits.py", "--workflow-type", "Ingest")
+    project.commit(run.shell, "Labels of the ingested images")
+    return result
+
+
+def _labels(run: Run) -> Result:
+    return run.script(
+        "populate_digit.py",
+        *("--workflow-type", "Annotation", "--csv", "labels/digit_labels.csv"),
+        *("--target-table", "Image", "--feature-name", "Digit"),
+    )
+
+
+def _datasets(what: str) -> Callable[[Run], Result]:
+    def work(run: Run) -> Result:
+        result = run.script("make_datasets.py", "--workflow-type", "Dataset_Management", "--what", what)
+        project.commit(run.shell, f"Pin the datasets: {what}")
+        return result
+
+    return work
+
+
+def _check(run: Run) -> Result:
+    return run.script("check_labels.py", "--dataset", run.pin("development"))
+
+
+def _warm(run: Run) -> Result:
+    rid, _, version = run.pin("development").partition("@")
+    return run.script("warm_cache.py", "--dataset-rid", rid, "--version", version)
+
+
+def _train(run: Run, config: str, *arguments: str) -> Result:
+    return run.script(
+        "train_digits.py", "--workflow-type", "Training", "--config", f"src/configs/{config}.toml", *arguments
+    )
+
+
+def _tier1(run: Run) -> Result:
+    catalog_id = str(run.state.result("schema")["catalog_id"])
+    before = fingerprint(run.host, catalog_id)
+    result = _train(run, "model_config_small", "--dataset", run.pin("development"), "--dry-run")
+    after = fingerprint(run.host, catalog_id)
+    if before != after:
+        raise KitError(
+            f"The dry run changed the catalog: {before} became {after}.",
+            remedy="A dry run must write nothing: if nobody else wrote to the catalog meanwhile, report this.",
+        )
+    return result | {"snaptime": after.snaptime, "objects": after.objects}
+
+
+def _tier2(run: Run) -> Result:
+    return _train(
+        run,
+        "model_config_small",
+        *("--dataset", run.pin("development"), "--description", "Tier 2: digits, development dataset"),
+    )
+
+
+def _tier3(run: Run) -> Result:
+    return _train(
+        run,
+        "model_config",
+        *("--dataset", run.pin("training"), "--dataset", run.pin("testing")),
+        *("--description", "Tier 3: digits, all data, judged on the held-out fifth"),
+    )
+
+
+def _verdict(run: Run) -> Result:
+    result = run.script("judge_run.py", "--execution", str(run.state.result("tier3")["execution_rid"]))
+    project.commit(run.shell, f"Verdict on execution {result['execution']}: threshold {result['verdict']}")
+    return result
+
+
+def _accuracy(result: Mapping[str, Any]) -> str:
+    metrics = result["metrics"]
+    return f"{metrics['test_images']} test images, accuracy {metrics['test_accuracy']:.3f}"
+
+
+STEPS = (
+    Step("project", "Project folder, git, environment", _project, lambda r: f"{r['folder']}, commit {r['commit'][:8]}"),
+    Step("host", "DERIVA host", _host, lambda r: str(r["hostname"]), always=True),
+    Step("schema", "Catalog and schema", _schema, lambda r: f"catalog {r['catalog_id']}, {len(r['made'])} parts made"),
+    Step("ingest", "Ingest 1,797 scans", _ingest, lambda r: f"{r['images']} images ({r['added']} new)"),
+    Step("labels", "Label them from a CSV", _labels, lambda r: f"{r['rows']} labels ({r['added']} new)"),
+    Step("development", "Development dataset", _datasets("development"), lambda r: r["datasets"]["development"]),
+    Step("check", "Check features and labels", _check, lambda r: f"{r['rows']} rows, {len(r['terms'])} terms"),
+    Step("warm", "Warm the cache", _warm, lambda r: str(r["status"])),
+    Step(
+        "tier1",
+        "Tier 1: dry run",
+        _tier1,
+        lambda r: (
+            f"{r['metrics']['batches']} batches; nothing written: snapshot {r['snaptime']}, {r['objects']} objects"
+        ),
+    ),
+    Step("tier2", "Tier 2: development dataset", _tier2, lambda r: f"execution {r['execution_rid']}, {_accuracy(r)}"),
+    Step("split", "Split everything 80/20", _datasets("split"), lambda r: r["datasets"]["split"]),
+    Step("tier3", "Tier 3: all data", _tier3, lambda r: f"execution {r['execution_rid']}, {_accuracy(r)}"),
+    Step(
+        "verdict",
+        "Verdict against the design",
+        _verdict,
+        lambda r: f"accuracy {r['accuracy']:.4f} of {r['images']} images, threshold {r['threshold']}: {r['verdict']}",
+    ),
+)
+
+
+def as_json(run: Run) -> str:
+    """The results of all steps as one JSON line."""
+    return json.dumps({name: dict(done.result) for name, done in run.state.steps.items()}, default=str)
