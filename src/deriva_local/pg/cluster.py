@@ -10,7 +10,6 @@ finds it. Starting is safe from several processes at once. Every commit is on di
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -19,11 +18,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from deriva_local.errors import Unavailable
+from deriva_local.files import locked
 from deriva_local.pg import binaries, postmaster
 
 ROLE = "deriva_local"
@@ -125,12 +125,9 @@ class Cluster:
     def _find(self) -> postmaster.Postmaster | None:
         return postmaster.find(self.pgdata)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> AbstractContextManager[None]:
         """One process at a time creates, starts or stops."""
-        with (self.data_dir / "postgres.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return locked(self.data_dir / "postgres.lock")
 
     def _create(self) -> None:
         """Run initdb in a fresh folder, which takes its place only when complete."""
