@@ -1,11 +1,11 @@
 """The catalog's model as a frozen value: schemas, tables, columns, keys, foreign keys, annotations, ACLs.
 
-A `Model` is immutable. A change makes a new `Model`; the store keeps each with the snapshot time from which it holds, so
-a request at `N@SNAP` is answered with the model of that moment.
+A `Model` is immutable. A change makes a new `Model`; the store keeps each with the snapshot time from which it holds,
+so a request at `N@SNAP` is answered with the model of that moment.
 
-Names that people see live only in here. PostgreSQL knows a table as `data.t<id>` and a column as `c<id>`, with ids that are
-never used twice. Hence renaming and dropping are changes of this value alone: older snapshots keep finding their columns,
-and no identifier that a client sends ever reaches SQL.
+Names that people see live only in here. PostgreSQL knows a table as `data.t<id>` and a column as `c<id>`, with ids that
+are never used twice. Hence renaming and dropping are changes of this value alone: older snapshots keep finding their
+columns, and no identifier that a client sends ever reaches SQL.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ Json = Any
 Acls = Mapping[str, list[str]]
 
 SYSTEM_COLUMNS = ("RID", "RCT", "RMT", "RCB", "RMB")
+# The system columns have the ids 1 to 5, hence the names c1 to c5, in every table: the triggers rely on it.
+FIRST_FREE_ID = len(SYSTEM_COLUMNS) + 1
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,10 @@ class ColumnType:
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `id` names it in PostgreSQL (`c<id>`)."""
+    """One column. `id` names it in PostgreSQL (`c<id>`).
+
+    `cast_from` is the id of the column whose values this one took over when its type was changed.
+    """
 
     id: int
     name: str
@@ -46,11 +51,17 @@ class Column:
     annotations: Mapping[str, Json] = field(default_factory=dict)
     acls: Acls = field(default_factory=dict)
     acl_bindings: Mapping[str, Json] = field(default_factory=dict)
+    cast_from: int | None = None
 
     @property
     def physical(self) -> str:
         """The column's name in PostgreSQL."""
         return f"c{self.id}"
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it is one of RID, RCT, RMT, RCB, RMB."""
+        return self.id < FIRST_FREE_ID
 
 
 @dataclass(frozen=True)
@@ -149,7 +160,7 @@ class Model:
     schemas: Mapping[str, Schema] = field(default_factory=dict)
     annotations: Mapping[str, Json] = field(default_factory=dict)
     acls: Acls = field(default_factory=dict)
-    next_id: int = 1
+    next_id: int = FIRST_FREE_ID
 
     def schema(self, name: str) -> Schema:
         """The schema of this name, or `NotFound`."""

@@ -1,0 +1,68 @@
+"""The database `deriva_local`: what belongs to no catalog (registry, objects' metadata, users, sessions).
+
+Each part keeps its tables in a schema of its own and makes them at start:
+
+    service.prepare("CREATE SCHEMA IF NOT EXISTS hatrac; CREATE TABLE IF NOT EXISTS …")
+    with service.transaction() as connection: connection.execute(…)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from deriva_local.errors import Unavailable
+from deriva_local.store import pgerrors
+
+_PREPARE_LOCK = 7
+
+
+class ServiceDatabase:
+    """A pool of connections to the service's own database."""
+
+    def __init__(self, conninfo: str, max_connections: int = 8) -> None:
+        self._pool = ConnectionPool(
+            conninfo,
+            kwargs={"autocommit": True, "options": "-c timezone=UTC", "application_name": "deriva-local"},
+            min_size=1,
+            max_size=max_connections,
+            num_workers=1,
+            open=True,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def prepare(self, statements: str) -> None:
+        """Run the statements (all `… IF NOT EXISTS`) that make a part's tables; concurrent starts take turns."""
+        with self.transaction() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PREPARE_LOCK,))
+            connection.execute(statements.encode())
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection]:
+        """A transaction, committed at a clean exit.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer, or no connection became free.
+        """
+        try:
+            with self._pool.connection(timeout=30) as connection, connection.transaction():
+                yield connection
+        except PoolTimeout as error:
+            raise Unavailable("No connection to PostgreSQL became free within 30 s; try again.") from error
+        except psycopg.OperationalError as error:
+            known = pgerrors.translate(error, None)
+            if known is None:
+                raise
+            raise known from error
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[psycopg.Connection]:
+        """A connection in autocommit mode, for statements that refuse a transaction (CREATE DATABASE)."""
+        with self._pool.connection(timeout=30) as connection:
+            yield connection
