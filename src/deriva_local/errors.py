@@ -18,6 +18,8 @@ A message names the value found and what to change; it never holds SQL, a traceb
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class ServiceError(Exception):
     """A request that cannot be answered as asked."""
@@ -25,9 +27,10 @@ class ServiceError(Exception):
     status = 500
     title = "Internal Server Error"
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.headers = dict(headers or {})  # of the response: Retry-After, Content-Range …
 
 
 class BadRequest(ServiceError):
