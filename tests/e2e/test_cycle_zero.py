@@ -1,0 +1,82 @@
+"""The main job: an empty folder becomes a judged model, and a second run finds everything done."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.catalog, pytest.mark.e2e, pytest.mark.timeout(900)]
+PROGRAM = Path(sys.executable).with_name("cycle-zero")
+
+
+def cycle_zero(folder, host):
+    """Run the program as a person does, against the tests' own host."""
+    return subprocess.run(
+        [PROGRAM, folder, "--hostname", host.hostname, "--json"],
+        env=os.environ | host.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def first(local_host, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cycle") / "demo"
+    return folder, cycle_zero(folder, local_host)
+
+
+@pytest.fixture(scope="module")
+def steps(first):
+    folder, ran = first
+    log = folder / "cycle-zero.log"
+    assert ran.returncode == 0, ran.stderr + (log.read_text()[-3000:] if log.exists() else "")
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def test_every_scan_is_ingested_and_labelled(steps):
+    assert steps["ingest"]["images"] == 1797
+    assert steps["labels"]["added"] == 1797
+
+
+def test_the_development_dataset_has_ten_images_of_each_digit(steps):
+    assert steps["check"]["labels"] == {str(digit): 10 for digit in range(10)}
+
+
+def test_the_held_out_accuracy_meets_the_threshold_by_feature_values_and_by_file(steps):
+    verdict = steps["verdict"]
+
+    assert verdict["images"] == 360
+    assert verdict["accuracy"] >= verdict["threshold"] == 0.95
+    assert verdict["accuracy"] == verdict["accuracy_from_file"]
+
+
+def test_the_dry_run_trains_on_two_batches_at_most(steps):
+    assert steps["tier1"]["metrics"]["batches"] == 2
+
+
+def test_the_project_is_a_clean_repository_with_verdict_and_journal(first, steps):
+    folder, _ = first
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True)
+
+    assert status.stdout == ""
+    assert "Status: Validated" in (folder / "docs/design/model/digit-classifier.md").read_text()
+    assert steps["verdict"]["execution"] in (folder / "tacit-knowledge.md").read_text()
+
+
+def test_the_page_shows_the_accuracy_of_the_verdict(first, steps):
+    folder, _ = first
+
+    assert f"{100 * steps['verdict']['accuracy']:.1f} %" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_second_run_says_what_is_there_and_changes_nothing(first, steps, local_host):
+    folder, _ = first
+    again = cycle_zero(folder, local_host)
+
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("already there") == len(steps) - 1
+    assert json.loads(again.stdout.splitlines()[-1])["verdict"] == steps["verdict"]
