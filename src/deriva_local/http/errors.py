@@ -52,6 +52,7 @@ def answer(request: Request, error: Exception) -> Response:
     """The response for any exception."""
     if isinstance(error, ServiceError):
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
+        headers |= error.headers
         return _render(request, error.status, error.title, error.message, headers)
     if isinstance(error, HTTPException):  # Starlette's own: no such route, method not allowed
         title = http.HTTPStatus(error.status_code).phrase
