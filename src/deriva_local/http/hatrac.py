@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
 
 from anyio import from_thread
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -18,8 +22,15 @@ from deriva_local.hatrac.service import Hatrac
 CLIENT_CLOSED_REQUEST = 499  # nobody is there to read it
 
 
-def routes(hatrac: Hatrac) -> list[BaseRoute]:
-    """The object store's one route. `request.state.client` holds who is logged in, or None."""
+def routes(pool: ConnectionPool[Connection[Any]], folder: Path) -> list[BaseRoute]:
+    """The object store's one route; `request.state.client` holds who is logged in, or None.
+
+    Args:
+        pool: connections to the database that keeps names, versions and jobs.
+        folder: where the contents go.
+    """
+    hatrac = Hatrac(pool, folder)
+    hatrac.prepare()
 
     async def endpoint(request: Request) -> Response:
         call = Call(
