@@ -12,12 +12,14 @@ import logging
 import secrets
 from collections.abc import Mapping
 
+import psycopg
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deriva_local.errors import ServiceError, Unauthorized
+from deriva_local.store import pgerrors
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,8 @@ class ErrorMiddleware:
 
 def answer(request: Request, error: Exception) -> Response:
     """The response for any exception."""
+    if isinstance(error, psycopg.OperationalError):
+        error = pgerrors.translate(error, None) or error
     if isinstance(error, ServiceError):
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
         headers |= error.headers

@@ -17,13 +17,13 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from deriva_local.errors import Unavailable
-from deriva_local.files import locked
+from deriva_local.files import appending, locked, tail
 from deriva_local.pg import binaries, postmaster
 
 ROLE = "deriva_local"
@@ -31,7 +31,6 @@ PORT = 5432  # only part of the socket's name: no TCP
 SOCKET_PATH_LIMIT = 103  # of sockaddr_un on macOS, the shortest; Linux has 107
 START_TIMEOUT_S = 60.0  # crash recovery replays at most `max_wal_size`
 STOP_TIMEOUT_S = 30.0
-LOG_LIMIT_BYTES = 10_000_000
 # Sorting is by code point. Case folding of letters beyond ASCII needs a UTF-8 locale; its name differs by system.
 CTYPES = ("C.UTF-8", "en_US.UTF-8", "UTF-8", "C")
 SETTINGS = {
@@ -143,7 +142,7 @@ class Cluster:
                 return
             if "invalid locale" not in done.stderr:
                 break
-        raise Unavailable(f"PostgreSQL's initdb failed in {fresh}:\n{_tail(done.stderr)}")
+        raise Unavailable(f"PostgreSQL's initdb failed in {fresh}:\n{tail(done.stderr)}")
 
     def _make_home(self) -> None:
         self._home.unlink(missing_ok=True)  # a link whose target was deleted
@@ -183,9 +182,9 @@ class Cluster:
         postmaster.disown(self.pgdata)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._launch():
-            tail = self._log_tail()
-            if "still in use" not in tail or time.monotonic() > deadline:
-                raise Unavailable(f"PostgreSQL does not start on {self.pgdata}. Its log {self._log} ends with:\n{tail}")
+            last = tail(self._log.read_text(errors="replace"))
+            if "still in use" not in last or time.monotonic() > deadline:
+                raise Unavailable(f"PostgreSQL does not start on {self.pgdata}. Its log {self._log} ends with:\n{last}")
             time.sleep(0.1)
 
     def _launch(self) -> bool:
@@ -195,7 +194,7 @@ class Cluster:
         command = [str(binaries.bin_dir() / "postgres"), "-D", str(self.pgdata), "-p", str(PORT)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        with self._open_log() as log:
+        with appending(self._log) as log:
             server = subprocess.Popen(
                 command,
                 cwd="/",
@@ -220,7 +219,7 @@ class Cluster:
             beside.mkdir(mode=0o700, exist_ok=True)
             chosen = beside
         else:
-            chosen = Path(tempfile.mkdtemp(prefix="deriva-local-"))
+            chosen = postmaster.former_socket_dir(self.pgdata) or Path(tempfile.mkdtemp(prefix="deriva-local-"))
         if binaries.is_root():
             os.chown(chosen, self._home.stat().st_uid, -1)
         return chosen
@@ -237,26 +236,6 @@ class Cluster:
         )
         if found.socket_dir.parent != self._home.resolve():
             shutil.rmtree(found.socket_dir, ignore_errors=True)
-
-    @contextmanager
-    def _open_log(self) -> Iterator[int]:
-        """The log, opened by us, since the user that PostgreSQL runs as may not reach it; emptied when long."""
-        self._log.parent.mkdir(mode=0o700, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        if self._log.exists() and self._log.stat().st_size > LOG_LIMIT_BYTES:
-            flags |= os.O_TRUNC
-        descriptor = os.open(self._log, flags, 0o600)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-    def _log_tail(self) -> str:
-        return _tail(self._log.read_text(errors="replace"))
-
-
-def _tail(text: str, lines: int = 8) -> str:
-    return "\n".join(text.strip().splitlines()[-lines:])
 
 
 def _environment() -> dict[str, str]:

@@ -54,6 +54,15 @@ def disown(pgdata: Path) -> None:
         path.unlink()
 
 
+def former_socket_dir(pgdata: Path) -> Path | None:
+    """The socket's folder of a postmaster that crashed: connection strings in use go on to hold if it is used again."""
+    try:
+        folder = Path((pgdata / PID_FILE).read_text().splitlines()[4])
+    except (FileNotFoundError, IndexError):
+        return None
+    return folder if folder.is_dir() and folder.stat().st_uid == pgdata.stat().st_uid else None
+
+
 def alive(pid: int) -> bool:
     """Whether a process of this id exists and is more than a zombie."""
     try:

@@ -1,0 +1,74 @@
+"""Wiring only: which parts make up the service.
+
+In: the data directory and a connection string. Out: the Starlette application, whose shutdown closes what it opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import ConnectionPool
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from deriva_local.auth import Accounts
+from deriva_local.http import authn, errors, hatrac
+from deriva_local.http.session import SessionMiddleware
+from deriva_local.paths import STATUS_URL_PATH, Paths
+from deriva_local.store import Store
+from deriva_local.store.registry import SERVICE_DATABASE
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What distinguishes one service from another. `hostname` is the authority of its URLs: `localhost:8443`."""
+
+    paths: Paths
+    dsn: str
+    hostname: str
+
+
+def build_app(settings: Settings) -> Starlette:
+    """The whole service on one PostgreSQL server and one data directory."""
+    paths = settings.paths
+    store = Store(settings.dsn)
+    accounts = Accounts(paths.accounts)
+    object_records = ConnectionPool(
+        make_conninfo(settings.dsn, dbname=SERVICE_DATABASE), min_size=1, max_size=8, num_workers=1, open=True
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(object_records.close)
+        await run_in_threadpool(store.close)
+
+    routes = [
+        *authn.routes(accounts),
+        *hatrac.routes(object_records, paths.objects),
+        *_status(store),
+    ]
+    middleware = [Middleware(errors.ErrorMiddleware), Middleware(SessionMiddleware, accounts=accounts)]
+    return Starlette(
+        routes=routes,
+        middleware=middleware,
+        exception_handlers={HTTPException: errors.answer},
+        lifespan=lifespan,
+    )
+
+
+def _status(store: Store) -> list[BaseRoute]:
+    """What `deriva-local status` asks a running server."""
+
+    def show(request: Request) -> Response:
+        return JSONResponse({"catalogs": [record.id for record in store.records() if not record.is_alias]})
+
+    return [Route(STATUS_URL_PATH, show)]
