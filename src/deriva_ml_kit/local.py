@@ -1,0 +1,121 @@
+"""A DERIVA catalog on this machine: is it running, is it trusted, are we logged in?
+
+The only link between the kit and `deriva_local`, and it is a program: `deriva-local status --json` and
+`deriva-local login`, found beside the running Python or on the PATH. Nothing of it is called for other hosts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from deriva_ml_kit.errors import KitError
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# What requests, curl and Python's ssl read; set together, since libraries differ in which they prefer.
+BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+STATUS_SECONDS = 30
+HTTPS_PORT = 443
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running local catalog.
+
+    Attributes:
+        hostname: `localhost:PORT`, as clients name it.
+        port: Its port.
+        ca_bundle: File of trusted certificates, its own among them.
+    """
+
+    hostname: str
+    port: int
+    ca_bundle: Path
+
+
+def split(hostname: str) -> tuple[str, int]:
+    """Host and port of `host`, `host:port` or `[v6]:port`; the port of HTTPS where none is named."""
+    host, _, port = hostname.rpartition(":")
+    if host and port.isdigit() and (host.endswith("]") or ":" not in host):
+        return host.strip("[]"), int(port)
+    return hostname.strip("[]"), HTTPS_PORT
+
+
+def is_local(hostname: str) -> bool:
+    """Whether a host name means this machine."""
+    return split(hostname)[0].lower() in LOOPBACK
+
+
+def prepare(hostname: str) -> None:
+    """Make this process trust the local catalog at a host name, and log in if nobody is.
+
+    Changes REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE of this process. Does nothing if the host is not
+    this machine, or what runs there was not started by `deriva-local`.
+
+    Raises:
+        KitError: The login failed.
+    """
+    if not is_local(hostname):
+        return
+    running = status()
+    if running is None or running.port != split(hostname)[1]:
+        return
+    trust(running.ca_bundle)
+    if not has_login(hostname):
+        _call("login")
+
+
+def status() -> Running | None:
+    """The local catalog of this user, if one is running."""
+    try:
+        found = json.loads(_call("status", "--json", check=False))
+    except (FileNotFoundError, ValueError):
+        return None
+    if not found.get("running"):
+        return None
+    port = int(found["port"])
+    return Running(found.get("hostname") or f"localhost:{port}", port, Path(found["ca_bundle"]))
+
+
+def trust(ca_bundle: Path) -> None:
+    """Let this process and its children trust the certificates in a file."""
+    for variable in BUNDLE_VARIABLES:
+        os.environ[variable] = str(ca_bundle)
+
+
+def has_login(hostname: str) -> bool:
+    """Whether `~/.deriva/credential.json` has an entry for exactly this host and port."""
+    file = Path.home() / ".deriva" / "credential.json"
+    try:
+        return bool(json.loads(file.read_text(encoding="utf-8")).get(hostname))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def program() -> str:
+    """Path of the `deriva-local` program.
+
+    Raises:
+        FileNotFoundError: It is not installed.
+    """
+    beside = Path(sys.executable).parent / "deriva-local"
+    found = str(beside) if beside.exists() else shutil.which("deriva-local")
+    if found is None:
+        raise FileNotFoundError("deriva-local")
+    return found
+
+
+def _call(*arguments: str, check: bool = True) -> str:
+    """Standard output of a `deriva-local` command."""
+    done = subprocess.run([program(), *arguments], capture_output=True, text=True, timeout=STATUS_SECONDS, check=False)
+    if check and done.returncode:
+        raise KitError(
+            f"deriva-local {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}",
+            remedy=f"Try it by hand: uv run deriva-local {' '.join(arguments)}",
+        )
+    return done.stdout
