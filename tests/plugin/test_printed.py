@@ -1,0 +1,146 @@
+"""What the documents print is true: commands parse, calls bind, names exist, paths and links resolve."""
+
+import argparse
+import json
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from plugin_checks import commands, snippets
+from plugin_checks.documents import ROOT, SKILLS, Document, Span, fences, printed
+
+LANGUAGES = {"bash", "python", "json", "toml", "csv", "markdown", "text"}
+PROGRAMS = re.compile(r"(uv|git|cp|mkdir|eval|gh|pip) \S")
+
+# What the documents would get from their writers' machines or plans, and from tools that are not in this version.
+FORBIDDEN = re.compile(
+    r"/work/|/root/|/home/|/tmp/|\bthe seed\b|pypi\.org|pythonhosted|npmjs"
+    r"|\bderiva_ml_(?!kit\b)[a-z_]+|\bderiva-ml-run\b|\bsplit_dataset\b|\bmark_dev\b|\bupgrade-catalog\b|\bnew-project\b"
+    r"|\blist_vocabulary_terms\(hostname|\brag_index_schema\b"
+)
+
+every_document = pytest.mark.parametrize("document", printed(), ids=lambda document: document.name)
+
+
+def spans(found: Iterable[Span]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("span", list(found), ids=lambda span: span.where)
+
+
+def inline(pattern: re.Pattern[str]) -> list[Span]:
+    return [span for document in printed() for span in document.inline_code if pattern.match(span.text)]
+
+
+def skill_folder(path: Path) -> Path:
+    return SKILLS / path.relative_to(SKILLS).parts[0] if SKILLS in path.parents else ROOT
+
+
+@every_document
+def test_every_block_names_its_language(document: Document):
+    assert {span.where: span.language for span in document.fences if span.language not in LANGUAGES} == {}
+
+
+@spans(fences("bash"))
+def test_a_printed_command_is_accepted_by_the_program_it_names(span: Span, checked: Counter[str]):
+    checked["shell blocks"] += 1
+    checked["commands"] += len(commands.simple_commands(span.text))
+
+    assert commands.complaints(span.text, skill_folder(span.path)) == []
+
+
+@spans(inline(PROGRAMS))
+def test_a_command_in_running_text_is_accepted_too(span: Span, checked: Counter[str]):
+    checked["commands in text"] += 1
+
+    assert commands.complaints(span.text, skill_folder(span.path)) == []
+
+
+@spans(fences("python"))
+def test_printed_python_imports_what_exists_and_calls_it_as_it_wants_to_be_called(span: Span, checked: Counter[str]):
+    checked["python blocks"] += 1
+    checked["calls"] += snippets.calls(span.text)
+
+    assert snippets.complaints(span.text) == []
+
+
+@every_document
+def test_methods_named_in_running_text_exist(document: Document, checked: Counter[str]):
+    named = [name for span in document.inline_code for name in snippets.names_in(span.text)]
+    checked["names"] += len(named)
+
+    assert [complaint for variable, name in named for complaint in snippets.missing(variable, name)] == []
+
+
+@every_document
+def test_options_named_in_running_text_belong_to_a_printed_program(document: Document):
+    known = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", " ".join(parser.format_help() for parser in all_parsers())))
+    named = {span.text.split()[0].partition("=")[0] for span in document.inline_code if span.text.startswith("--")}
+
+    assert named - known == set()
+
+
+@spans(fences("json"))
+def test_printed_json_is_json(span: Span):
+    json.loads(commands.fill_in(span.text))
+
+
+@spans(fences("toml"))
+def test_printed_toml_is_toml(span: Span):
+    tomllib.loads(commands.fill_in(span.text))
+
+
+@every_document
+def test_links_lead_to_files_that_are_there(document: Document, checked: Counter[str]):
+    checked["links"] += len(document.links)
+    targets = [link for link in document.links if not re.match(r"https?:|mailto:|#", link.text)]
+
+    assert [
+        link.where for link in targets if not (document.path.parent / link.text.partition("#")[0]).resolve().exists()
+    ] == []
+
+
+@every_document
+def test_slash_names_are_skills_of_this_plugin_or_marked_as_anothers(document: Document, checked: Counter[str]):
+    own = re.findall(r"/deriva-ml:([\w-]+)", document.text)
+    checked["slash names"] += len(own)
+    unmarked = [
+        line
+        for paragraph in re.split(r"\n\s*\n", document.text)
+        for line in paragraph.splitlines()
+        if re.search(r"/deriva:[\w-]+", line) and "another plugin" not in paragraph
+    ]
+
+    assert [name for name in own if not (SKILLS / name / "SKILL.md").exists()] == []
+    assert unmarked == []
+
+
+@every_document
+def test_nothing_is_printed_that_is_not_there_or_nobodys_business(document: Document):
+    assert FORBIDDEN.findall(document.text) == []
+
+
+def test_every_template_is_copied_by_its_skill():
+    templates = set(SKILLS.glob("*/scripts/*.py"))
+
+    assert templates - set(commands.copies().values()) == set()
+
+
+def all_parsers() -> list[argparse.ArgumentParser]:
+    """The parser of every program of ours that documents print, with those of its subcommands."""
+    scripts = [
+        *commands.copies(),
+        *(str(path.relative_to(commands.DEMO)) for path in commands.DEMO.rglob("src/scripts/*.py")),
+    ]
+    found = [commands.parser_of_script(path) for path in scripts]
+    found += [commands.parser_of_program(name) for name in ("deriva-local", "cycle-zero")]
+    return [part for parser in found if parser is not None for part in with_subcommands(parser)]
+
+
+def with_subcommands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for part in action.choices.values():
+                yield from with_subcommands(part)
