@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-from anyio import from_thread
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 from starlette.concurrency import run_in_threadpool
@@ -39,7 +39,7 @@ def routes(pool: ConnectionPool[Connection[Any]], folder: Path) -> list[BaseRout
             caller=request.state.client,
             headers=dict(request.headers.items()),
             parents=request.query_params.get("parents", "").lower() == "true",
-            body=_body(request),
+            body=_body(request, asyncio.get_running_loop()),
         )
         try:
             answer = await run_in_threadpool(hatrac.handle, call)
@@ -50,10 +50,12 @@ def routes(pool: ConnectionPool[Connection[Any]], folder: Path) -> list[BaseRout
     return [Route("/hatrac{rest:path}", endpoint, methods=["GET", "HEAD", "PUT", "POST", "DELETE"])]
 
 
-def _body(request: Request) -> Iterator[bytes]:
-    """The body in blocks of about `BLOCK` bytes, for a worker thread: each block is awaited in the event loop."""
+def _body(request: Request, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+    """The body in blocks of about `BLOCK` bytes, for a worker thread: while it works on one, the next one arrives."""
     stream = request.stream()
-    while block := from_thread.run(_next_block, stream):
+    ahead = asyncio.run_coroutine_threadsafe(_next_block(stream), loop)
+    while block := ahead.result():
+        ahead = asyncio.run_coroutine_threadsafe(_next_block(stream), loop)
         yield block
 
 
