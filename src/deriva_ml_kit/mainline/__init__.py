@@ -13,12 +13,15 @@ This is the only place that knows two generations, and the only one that uses in
     dataset.py     Dataset, DatasetSpec
     report.py      what a commit says about itself
     connection.py  what went wrong while connecting
-    rows.py        rows in batches
+    rows.py        writing rows in batches; lookup.py reads those that have one of many values
+    exported.py    what the export of a dataset version will hold
+    environment.py what is recorded about machine and Python
     errors.py      main line's exceptions
 """
 
 from deriva_ml.core.exceptions import DerivaMLException, DerivaMLInvalidTerm
 from deriva_ml.dataset.aux_classes import DatasetVersion, VersionPart
+from deriva_ml.dataset.dataset_bag import DatasetBag
 from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 
 from deriva_ml_kit.mainline.dataset import Dataset, DatasetSpec
@@ -38,6 +41,7 @@ from deriva_ml_kit.mainline.workflow import Workflow
 
 __all__ = [
     "Dataset",
+    "DatasetBag",
     "DatasetSpec",
     "DatasetVersion",
     "DerivaML",

@@ -29,7 +29,7 @@ class Exported:
 
 def exported(ml: DerivaML, spec: DatasetSpec) -> Exported:
     """Ask for the content of a dataset version as the catalog was then; a record on several paths counts once."""
-    snapshot = type(ml)(ml.host_name, ml._version_snapshot(spec))
+    snapshot = ml.catalog_snapshot(ml._version_snapshot(spec))
     order = ml._generate_dataset_download_spec(spec, snapshot)
     content = Exported()
     for query in order["catalog"]["query_processors"]:

@@ -237,17 +237,25 @@ class DerivaML(ReleasedDerivaML):  # type: ignore[misc]  # the release is untype
         """
         if not self._is_dataset_rid(dataset.rid):
             raise DerivaMLTableTypeError("Dataset", dataset.rid)
-        as_of_version = ReleasedDerivaML(
+        as_it_was = self.catalog_snapshot(self._version_snapshot(dataset))
+        return self._download_dataset_bag(dataset=dataset, execution_rid=execution_rid, snapshot_catalog=as_it_was)
+
+    def catalog_snapshot(self, version_snapshot: str) -> DerivaML:
+        """The catalog as it was, read-only, with the same local folders.
+
+        Args:
+            version_snapshot: Catalog and snapshot, such as `1@2TA-…`.
+        """
+        return DerivaML(
             self.host_name,
-            self._version_snapshot(dataset),
-            domain_schema=self.domain_schema,
+            version_snapshot,
+            default_schema=self.domain_schema,
             cache_dir=self.cache_dir,
             working_dir=self._working_root,
+            ml_schema=self.ml_schema,
             credential=self.credential,
-            use_minid=False,
             check_auth=False,
         )
-        return self._download_dataset_bag(dataset=dataset, execution_rid=execution_rid, snapshot_catalog=as_of_version)
 
 
 def _one_schema(domain_schemas: str | set[str] | None, default_schema: str | None) -> str | None:
