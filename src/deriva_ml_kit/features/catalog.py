@@ -10,12 +10,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from deriva.core.datapath import Any as AnyOf
-from deriva.core.datapath import Cnt
+from deriva.core import urlquote
 
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.features.schema import Column, FeatureShape, Kind, Value, Vocabulary, kind_of
 from deriva_ml_kit.mainline import DerivaML
+from deriva_ml_kit.mainline.lookup import rows_with
+from deriva_ml_kit.mainline.rows import table_name
 from deriva_ml_kit.nearest import suggestion
 
 # ERMrest's form of a RID; text of another form is not worth a request, and could make its URL too long.
@@ -38,7 +39,9 @@ def read_shape(ml: DerivaML, target_table: str, feature_name: str) -> FeatureSha
             remedy=_sentence(suggestion(feature_name, features)),
         )
     feature = features[feature_name]
-    columns = tuple(_column(feature, column) for column in feature.feature_table.columns if column in feature.feature_columns)
+    columns = tuple(
+        _column(feature, column) for column in feature.feature_table.columns if column in feature.feature_columns
+    )
     target = Column(target_table, Kind.TARGET, required=True, refers_to=target_table)
     vocabularies = {column.refers_to for column in columns if column.kind is Kind.TERM}
     terms = {name: _vocabulary(ml, name) for name in vocabularies}
@@ -72,37 +75,26 @@ class CatalogKnown:
     """``check.Known`` on a catalog."""
 
     def __init__(self, ml: DerivaML, shape: FeatureShape) -> None:
+        self._ml = ml
         self._shape = shape
-        self._paths = ml.catalog.getPathBuilder()
-        self._schemas = {name: schema.name for schema in ml.model.schemas.values() for name in schema.tables}
-        self._schemas |= dict.fromkeys(ml.model.schemas[ml.domain_schema].tables, ml.domain_schema)
 
-    def _table(self, name: str) -> Any:
-        return self._paths.schemas[self._schemas[name]].tables[name]
+    def _rows(self, table: str, column: str, rids: Collection[str], wanted: list[str]) -> Iterable[Mapping[str, Value]]:
+        schema = self._ml.model.name_to_table(table).schema.name
+        possible = [rid for rid in rids if _RID.fullmatch(rid)]
+        return rows_with(self._ml.catalog, schema, table, column, possible, wanted=wanted)
 
     def rids(self, table: str, rids: Collection[str]) -> set[str]:
         """Return those of ``rids`` that are in the table."""
-        possible = [rid for rid in rids if _RID.fullmatch(rid)]
-        if not possible:
-            return set()
-        path = self._table(table)
-        return {row["RID"] for row in path.filter(path.RID == AnyOf(*possible)).attributes(path.RID).fetch()}
+        return {row["RID"] for row in self._rows(table, "RID", rids, ["RID"])}
 
     def values(self, targets: Collection[str]) -> Iterable[Mapping[str, Value]]:
         """Return the feature's rows about these targets."""
-        possible = [rid for rid in targets if _RID.fullmatch(rid)]
-        if not possible:
-            return []
-        path = self._table(self._shape.table)
-        column = path.column_definitions
-        wanted = [column[name.name] for name in self._shape.header]
-        about = column[self._shape.target.name] == AnyOf(*possible)
-        rows: Iterable[Mapping[str, Value]] = path.filter(about).attributes(*wanted).fetch()
-        return rows
+        wanted = [column.name for column in self._shape.header]
+        return self._rows(self._shape.table, self._shape.target.name, targets, wanted)
 
 
 def count_values(ml: DerivaML, feature_table: str, execution_rid: str) -> int:
     """Return how many values of a feature the catalog holds from one execution."""
-    table = ml.catalog.getPathBuilder().schemas[ml.domain_schema].tables[feature_table]
-    rows = table.filter(table.Execution == execution_rid).aggregates(Cnt(table.RID).alias("count")).fetch()
-    return int(rows[0]["count"])
+    table = table_name(ml.model.name_to_table(feature_table).schema.name, feature_table)
+    path = f"/aggregate/{table}/Execution={urlquote(execution_rid)}/count:=cnt(RID)"
+    return int(ml.catalog.get(path).json()[0]["count"])

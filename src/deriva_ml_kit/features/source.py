@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from deriva.core import DEFAULT_CHUNK_SIZE
@@ -18,6 +17,8 @@ from deriva.core.utils.hash_utils import compute_file_hashes
 from deriva.core.utils.mime_utils import guess_content_type
 
 from deriva_ml_kit.mainline import DerivaML
+from deriva_ml_kit.mainline.lookup import rows_with
+from deriva_ml_kit.mainline.rows import insert
 
 TABLE = "Execution_Asset"
 TYPE = "Input_File"
@@ -29,20 +30,18 @@ def record_input_file(ml: DerivaML, execution_rid: str, path: Path) -> str:
     Returns:
         The RID of the file's row in ``Execution_Asset``.
     """
-    tables = ml.catalog.getPathBuilder().schemas[ml.ml_schema].tables
     md5_hex, md5_base64 = compute_file_hashes(str(path), ["md5"])["md5"]
-    asset = tables[TABLE]
-    stored = list(asset.filter((asset.MD5 == md5_hex) & (asset.Filename == path.name)).entities().fetch())
-    if stored:
-        row: dict[str, Any] = stored[0]
-    else:
+    same_content = rows_with(ml.catalog, ml.ml_schema, TABLE, "MD5", [md5_hex])
+    row = next((row for row in same_content if row["Filename"] == path.name), None)
+    if row is None:
         url = _put(ml, path, md5_hex, md5_base64)
         new = {"URL": url, "Filename": path.name, "Length": path.stat().st_size, "MD5": md5_hex}
-        row = asset.insert([new])[0]
+        [row] = insert(ml.catalog, ml.ml_schema, TABLE, [new])
     rid: str = row["RID"]
-    tables[f"{TABLE}_Asset_Type"].insert([{TABLE: rid, "Asset_Type": TYPE}], on_conflict_skip=True)
+    kind = {TABLE: rid, "Asset_Type": TYPE}
+    insert(ml.catalog, ml.ml_schema, f"{TABLE}_Asset_Type", [kind], skip_conflicts=True)
     link = {TABLE: rid, "Execution": execution_rid, "Asset_Role": "Input"}
-    tables[f"{TABLE}_Execution"].insert([link], on_conflict_skip=True)
+    insert(ml.catalog, ml.ml_schema, f"{TABLE}_Execution", [link], skip_conflicts=True)
     return rid
 
 
