@@ -115,6 +115,17 @@ class Writing(Reading):
         with self._translated():
             return self.connection.execute(_whole(query), params or None).rowcount
 
+    def latest(self) -> int:
+        """The catalog's latest snapshot (µs) if this transaction were committed now: its own only if it changed anything."""
+        row = self.one(
+            sql.SQL(
+                "SELECT CASE WHEN current_setting('deriva.changed') <> '' THEN meta.snaptime() ELSE max(snaptime) END"
+                " FROM meta.snapshot"
+            )
+        )
+        assert row is not None
+        return snaptime.from_datetime(row[0])
+
     @contextlib.contextmanager
     def copy_in(self, statement: sql.Composable) -> Iterator[psycopg.Copy]:
         """A running `COPY … FROM STDIN`: `write` bytes or `write_row`."""

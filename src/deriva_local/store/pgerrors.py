@@ -53,7 +53,7 @@ def _constraint_text(error: psycopg.Error, model: Model) -> str:
     primary = _primary(error).replace(f'"{physical}"', f'"{_constraint_name(table, physical)}"')
     for other in model.tables_by_id.values():
         primary = primary.replace(f'"{other.physical}"', f'"{other.name}"')
-    return " ".join(part for part in (primary, _detail(error, table, model)) if part)
+    return ". ".join(part for part in (primary, _detail(error, table, model)) if part)
 
 
 def _detail(error: psycopg.Error, table: Table | None, model: Model) -> str:

@@ -107,7 +107,7 @@ class Store:
 
     def update_alias(self, alias_id: str, owner: list[str] | None = None, **changed: Any) -> CatalogRecord:
         """Give an alias other owners or another target (`alias_target`, None to unbind)."""
-        record = self.record(alias_id)
+        record = self.alias(alias_id)
         target = self._target(changed["alias_target"]) if "alias_target" in changed else record.alias_target
         with self.service.transaction() as connection:
             connection.execute(
@@ -139,6 +139,13 @@ class Store:
         record = CatalogRecord(*row)
         with self._lock:
             self._records[catalog_id] = record
+        return record
+
+    def alias(self, alias_id: str) -> CatalogRecord:
+        """The alias of this id; `NotFound` if there is none."""
+        record = self.record(alias_id)
+        if not record.is_alias:
+            raise NotFound(f"{alias_id!r} is no alias but a catalog.")
         return record
 
     def catalog(self, catalog_id: str) -> Catalog:
@@ -200,12 +207,8 @@ class Store:
         return target
 
     def _copy_template(self, database: str) -> None:
-        with self.service.session() as connection:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                    sql.Identifier(database), sql.Identifier(self._template)
-                )
-            )
+        names = sql.Identifier(database), sql.Identifier(self._template)
+        self.service.alone(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
 
     def _begin(self, record: CatalogRecord, client: Author | None) -> None:
         """The first snapshot: the initial model, with the owner."""
@@ -228,8 +231,7 @@ class Store:
             catalog.close()
 
     def _drop_database(self, database: str) -> None:
-        with self.service.session() as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+        self.service.alone(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
 
 def _next_id(connection: psycopg.Connection) -> str:

@@ -4,6 +4,8 @@ Each part keeps its tables in a schema of its own and makes them at start:
 
     service.prepare("CREATE SCHEMA IF NOT EXISTS hatrac; CREATE TABLE IF NOT EXISTS …")
     with service.transaction() as connection: connection.execute(…)
+
+`service.pool` gives the same connections to a part that handles transactions itself.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import contextlib
 from collections.abc import Iterator
 
 import psycopg
+from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from deriva_local.errors import Unavailable
@@ -24,9 +27,10 @@ class ServiceDatabase:
     """A pool of connections to the service's own database."""
 
     def __init__(self, conninfo: str, max_connections: int = 8) -> None:
-        self._pool = ConnectionPool(
+        self._conninfo = conninfo
+        self.pool: ConnectionPool[psycopg.Connection] = ConnectionPool(
             conninfo,
-            kwargs={"autocommit": True, "options": "-c timezone=UTC", "application_name": "deriva-local"},
+            kwargs={"options": "-c timezone=UTC", "application_name": "deriva-local"},
             min_size=1,
             max_size=max_connections,
             num_workers=1,
@@ -35,7 +39,7 @@ class ServiceDatabase:
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        self.pool.close()
 
     def prepare(self, statements: str) -> None:
         """Run the statements (all `… IF NOT EXISTS`) that make a part's tables; concurrent starts take turns."""
@@ -51,7 +55,7 @@ class ServiceDatabase:
             Unavailable: PostgreSQL does not answer, or no connection became free.
         """
         try:
-            with self._pool.connection(timeout=30) as connection, connection.transaction():
+            with self.pool.connection(timeout=30) as connection:
                 yield connection
         except PoolTimeout as error:
             raise Unavailable("No connection to PostgreSQL became free within 30 s; try again.") from error
@@ -61,8 +65,7 @@ class ServiceDatabase:
                 raise
             raise known from error
 
-    @contextlib.contextmanager
-    def session(self) -> Iterator[psycopg.Connection]:
-        """A connection in autocommit mode, for statements that refuse a transaction (CREATE DATABASE)."""
-        with self._pool.connection(timeout=30) as connection:
-            yield connection
+    def alone(self, statement: sql.Composed) -> None:
+        """Run a statement that refuses a transaction (CREATE DATABASE)."""
+        with psycopg.connect(self._conninfo, autocommit=True) as connection:
+            connection.execute(statement)

@@ -1,0 +1,87 @@
+"""Answers that the resources of this package share: JSON, text, conditional requests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+
+from deriva_local.auth.client import Client
+from deriva_local.ermrest.data.call import DataAnswer, DataCall
+from deriva_local.errors import BadRequest, PayloadTooLarge, PreconditionFailed
+from deriva_local.model import Json, snaptime
+from deriva_local.store import Reading
+
+BODY_LIMIT = 64 * 2**20  # bytes; a whole catalog's model is far smaller
+
+
+def as_json(content: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> DataAnswer:
+    """A JSON document."""
+    body = json.dumps(content, ensure_ascii=False).encode() + b"\n"
+    return DataAnswer(status, headers or {}, "application/json", iter([body]))
+
+
+def as_text(content: str) -> DataAnswer:
+    """Plain text."""
+    return DataAnswer(200, {}, "text/plain; charset=utf-8", iter([content.encode()]))
+
+
+def empty(status: int = 204) -> DataAnswer:
+    """An answer without a body."""
+    return DataAnswer(status)
+
+
+def whole(body: Iterable[bytes]) -> bytes:
+    """The whole body of a request; `PayloadTooLarge` beyond `BODY_LIMIT`."""
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in body:
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            raise PayloadTooLarge(f"The body exceeds {BODY_LIMIT} bytes.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def json_body(call: DataCall) -> Json:
+    """The body as JSON; `BadRequest` if it is none."""
+    try:
+        return json.loads(whole(call.body))
+    except ValueError as error:
+        raise BadRequest(f"The body is not JSON: {error}.") from None
+
+
+def etag(moment: int, client: Client | None) -> str:
+    """A validator of what `client` sees of the state that began at `moment`."""
+    seer = "" if client is None else "\n".join(sorted({client.id, *client.attributes}))
+    return f'"{snaptime.encode(moment)}-{hashlib.sha256(seer.encode()).hexdigest()[:8]}"'
+
+
+def is_current(call: DataCall, tag: str) -> bool:
+    """Whether the client holds this state already (If-None-Match), so that 304 says enough.
+
+    Raises:
+        PreconditionFailed: the client asked for another state (If-Match).
+    """
+    check_match(call, tag)
+    return _names(call.headers.get("if-none-match"), tag)
+
+
+def check_match(call: DataCall, tag: str) -> None:
+    """Raise `PreconditionFailed` if the request is meant for another state (If-Match)."""
+    wanted = call.headers.get("if-match")
+    if wanted is not None and not _names(wanted, tag):
+        raise PreconditionFailed("The catalog has changed since you read it; read it again.")
+
+
+def check_model(call: DataCall, reading: Reading) -> None:
+    """`check_match` for requests that change the model."""
+    check_match(call, etag(reading.model_version, call.client))
+
+
+def _names(header: str | None, tag: str) -> bool:
+    """Whether a list of entity tags has this one, or is `*`."""
+    if header is None:
+        return False
+    tags: Iterable[str] = (item.strip().removeprefix("W/") for item in header.split(","))
+    return any(item in ("*", tag) for item in tags)
