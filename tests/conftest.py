@@ -1,14 +1,22 @@
-"""Shared by all tests: a HOME of its own for the whole run, set before anything of `deriva` is imported.
+"""Shared by all tests: a HOME of its own for the whole run, and one DERIVA host, started when the first test asks.
 
-`deriva` and `bdbag` work out their folders from HOME when they are imported, so a fixture would come too late.
+`deriva` and `bdbag` work out their folders from HOME when they are imported, so HOME is set before that: here, not in a
+fixture.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +31,8 @@ def _isolate() -> None:
     home.mkdir()
     os.environ["HOME"] = str(home)
     os.environ["DERIVA_LOCAL_DATA_DIR"] = str(SCRATCH / "local")
+    # Clients run helper programs by name (deriva-acl-config); the environment need not be activated.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     for name in [name for name in os.environ if name.startswith("XDG_")] + list(TRUST_VARIABLES):
         os.environ.pop(name, None)
 
@@ -35,7 +45,76 @@ def pytest_sessionfinish() -> None:
     shutil.rmtree(SCRATCH, ignore_errors=True)
 
 
+def deriva_local(*arguments: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user would."""
+    command = [sys.executable, "-m", "deriva_local.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0 or not check, done.stderr
+    return done
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class LocalHost:
+    """A running DERIVA host, into which the tests' HOME is logged in."""
+
+    hostname: str
+    url: str
+    ca: Path
+    ca_bundle: Path
+    data_dir: Path
+    pid: int
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of a program that is to trust the host and to be logged in."""
+        return os.environ | dict.fromkeys(TRUST_VARIABLES, str(self.ca_bundle))
+
+
 @pytest.fixture(scope="session")
 def real_home() -> Path:
     """The HOME of whoever runs the tests: to show that it is left alone."""
     return REAL_HOME
+
+
+@pytest.fixture(scope="session")
+def local_host() -> Iterator[LocalHost]:
+    """`deriva-local` as a user starts it, on a port of its own; this process trusts it from then on."""
+    done = deriva_local("start", "--port", str(free_port()), "--json")
+    found = json.loads(done.stdout)
+    paths = {name: Path(found[name]) for name in ("ca", "ca_bundle", "data_dir")}
+    host = LocalHost(hostname=found["hostname"], url=found["url"], pid=found["pid"], **paths)
+    os.environ.update(host.env)
+    yield host
+    for name in TRUST_VARIABLES:
+        os.environ.pop(name)
+    deriva_local("reset", "--yes")
+
+
+@pytest.fixture(scope="session")
+def deriva_server(local_host: LocalHost) -> Any:
+    """The host as deriva's own client sees it."""
+    from deriva.core import DerivaServer, get_credential  # noqa: PLC0415  (reads HOME)
+
+    return DerivaServer("https", local_host.hostname, credentials=get_credential(local_host.hostname))
+
+
+@pytest.fixture
+def catalog(deriva_server: Any) -> Iterator[Any]:
+    """An empty catalog of this test's own, as deriva's client."""
+    catalog = deriva_server.create_ermrest_catalog()
+    yield catalog
+    catalog.delete_ermrest_catalog(really=True)
+
+
+@pytest.fixture(scope="session")
+def ml_catalog_id(local_host: LocalHost) -> str:
+    """A catalog with the schema of DerivaML, shared by all tests: leave what you find."""
+    from deriva_ml.schema import create_ml_catalog  # noqa: PLC0415  (reads HOME)
+
+    return str(create_ml_catalog(local_host.hostname, project_name="shared").catalog_id)

@@ -134,11 +134,11 @@ def _reset(options: argparse.Namespace, paths: Paths) -> int:
         print("Nothing was deleted.")
         return 1
     hostname = _hostname(paths)
-    daemon.reset(paths)
     if hostname:
         from deriva_local import credentials  # noqa: PLC0415
 
         credentials.log_out(hostname)
+    daemon.reset(paths)
     print(f"Deleted what deriva-local kept in {paths.data_dir}.")
     return 0
 

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from deriva_local.errors import Conflict, Unavailable
-from deriva_local.files import appending, read_json, tail
+from deriva_local.files import appending, locked, read_json, tail
 from deriva_local.paths import STATUS_URL_PATH, Paths
 
 START_TIMEOUT_S = 90.0
@@ -84,10 +84,12 @@ def start(paths: Paths, port: int | None, dsn: str | None) -> bool:
         Conflict: It runs on another port than the one asked for, or cannot have the port.
         Unavailable: It does not come up.
     """
-    running = _wait_for_start(paths)
-    if running is None:
-        _launch(paths, port, dsn)
-        return True
+    paths.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locked(paths.start_lock):
+        running = _wait_for_start(paths)
+        if running is None:
+            _launch(paths, port, dsn)
+            return True
     if port not in (None, running):
         raise Conflict(
             f"The server of {paths.data_dir} runs on port {running}. To move it to port {port}, run: "
@@ -110,7 +112,6 @@ def _wait_for_start(paths: Paths) -> int | None:
 
 
 def _launch(paths: Paths, port: int | None, dsn: str | None) -> None:
-    paths.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     wish = json.dumps({"data_dir": str(paths.data_dir), "port": port, "dsn": dsn})
     with appending(paths.log) as log:
         server = subprocess.Popen(

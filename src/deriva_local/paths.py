@@ -34,6 +34,11 @@ class Paths:
         return self.data_dir / "server.lock"
 
     @property
+    def start_lock(self) -> Path:
+        """Held while a server is being started."""
+        return self.data_dir / "start.lock"
+
+    @property
     def state(self) -> Path:
         """What the running server is: pid, port."""
         return self.data_dir / "server.json"
@@ -65,7 +70,7 @@ class Paths:
 
     def removable(self) -> list[Path]:
         """All that `reset` deletes besides PostgreSQL's files: our own, by name, and nothing else."""
-        logs, locks = self.data_dir / "logs", [self.lock, self.data_dir / "postgres.lock"]
+        logs, locks = self.data_dir / "logs", [self.lock, self.start_lock, self.data_dir / "postgres.lock"]
         return [self.state, self.tls, self.accounts, self.objects, self.exports, logs, self.config, *locks]
 
 
