@@ -84,7 +84,7 @@ def simple_commands(text: str) -> list[list[str]]:
             found += simple_commands(inner)
         words: list[str] = []
         lexer = shlex.shlex(_SUBSTITUTION.sub("substituted", line), posix=True, punctuation_chars="&|;")
-        lexer.wordchars += "~-./*?=<>@${}:+[](),'%"
+        lexer.wordchars += "<>@${}:+[](),%^!"
         for token in [*lexer, ";"]:
             if token not in _OPERATORS:
                 words.append(token)
