@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from deriva_local.auth import Accounts
-from deriva_local.http import authn, errors, hatrac
+from deriva_local.http import authn, ermrest, errors, hatrac
 from deriva_local.http.session import SessionMiddleware
 from deriva_local.paths import STATUS_URL_PATH, Paths
 from deriva_local.store import Store
@@ -53,6 +53,7 @@ def build_app(settings: Settings) -> Starlette:
 
     routes = [
         *authn.routes(accounts),
+        *ermrest.routes(store),
         *hatrac.routes(object_records, paths.objects),
         *_status(store),
     ]

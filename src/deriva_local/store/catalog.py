@@ -116,7 +116,7 @@ class Writing(Reading):
             return self.connection.execute(_whole(query), params or None).rowcount
 
     def latest(self) -> int:
-        """The catalog's latest snapshot (µs) if this transaction were committed now: its own only if it changed anything."""
+        """The catalog's latest snapshot (µs) if this were committed now: its own only if anything has changed."""
         row = self.one(
             sql.SQL(
                 "SELECT CASE WHEN current_setting('deriva.changed') <> '' THEN meta.snaptime() ELSE max(snaptime) END"
