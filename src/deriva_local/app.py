@@ -20,11 +20,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from deriva_local.auth import Accounts
-from deriva_local.http import authn, ermrest, errors, hatrac
-from deriva_local.http.session import SessionMiddleware
+from deriva_local.export.service import Exporter
+from deriva_local.http import authn, ermrest, errors, export, hatrac
+from deriva_local.http.session import OWN_NAMES, SessionMiddleware
 from deriva_local.paths import STATUS_URL_PATH, Paths
 from deriva_local.store import Store
 from deriva_local.store.registry import SERVICE_DATABASE
+from deriva_local.tls import Trust
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,12 @@ def build_app(settings: Settings) -> Starlette:
         make_conninfo(settings.dsn, dbname=SERVICE_DATABASE), min_size=1, max_size=8, num_workers=1, open=True
     )
 
+    exporter = Exporter.over(paths.exports, _authorities(settings.hostname), Trust(paths.tls).bundle)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        await run_in_threadpool(exporter.engine.close)
         await run_in_threadpool(object_records.close)
         await run_in_threadpool(store.close)
 
@@ -55,6 +60,7 @@ def build_app(settings: Settings) -> Starlette:
         *authn.routes(accounts),
         *ermrest.routes(store),
         *hatrac.routes(object_records, paths.objects),
+        *export.routes(exporter),
         *_status(store),
     ]
     middleware = [Middleware(errors.ErrorMiddleware), Middleware(SessionMiddleware, accounts=accounts)]
@@ -64,6 +70,12 @@ def build_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: errors.answer},
         lifespan=lifespan,
     )
+
+
+def _authorities(hostname: str) -> list[str]:
+    """Every `host:port` by which clients may know this service; its own first."""
+    port = hostname.rpartition(":")[2]
+    return [hostname, *(f"{name}:{port}" for name in OWN_NAMES if not hostname.startswith(f"{name}:"))]
 
 
 def _status(store: Store) -> list[BaseRoute]:
