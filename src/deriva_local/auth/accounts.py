@@ -39,6 +39,10 @@ CREATE TABLE IF NOT EXISTS sessions (
 );
 """
 
+# The owner of this host is its administrator. Catalog policies made for DERIVA hosts (deriva_ml's among them) call
+# a host's administrators `admin`, and would otherwise take a catalog away from the person who made it.
+ADMIN_GROUP = "admin"
+
 
 @dataclass(frozen=True)
 class Session:
@@ -62,9 +66,10 @@ class Accounts:
     def default_user(self, name: str, full_name: str) -> Client:
         """The user that owns this host; made at the first call, and the same ever after, whatever the arguments."""
         with self._open() as database:
+            database.execute("BEGIN IMMEDIATE")  # of two first starts, one makes the user
             row = database.execute("SELECT name FROM users WHERE is_default").fetchone()
             if row is None:
-                self._insert(database, name, full_name, (), is_default=True)
+                self._insert(database, name, full_name, (ADMIN_GROUP,), is_default=True)
         return self.user(row[0] if row else name)
 
     def add_user(self, name: str, full_name: str = "", groups: Iterable[str] = ()) -> Client:
