@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
@@ -26,16 +27,21 @@ from deriva_local.http.session import OWN_NAMES, SessionMiddleware
 from deriva_local.paths import STATUS_URL_PATH, Paths
 from deriva_local.store import Store
 from deriva_local.store.registry import SERVICE_DATABASE
-from deriva_local.tls import Trust
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What distinguishes one service from another. `hostname` is the authority of its URLs: `localhost:8443`."""
+    """What distinguishes one service from another. `dsn` may name any database; `ca_bundle` is what clients trust."""
 
     paths: Paths
     dsn: str
-    hostname: str
+    port: int
+    ca_bundle: Path
+
+    @property
+    def authorities(self) -> list[str]:
+        """What may stand in this service's URLs: `localhost:8443` and its synonyms."""
+        return [f"{name}:{self.port}" for name in OWN_NAMES]
 
 
 def build_app(settings: Settings) -> Starlette:
@@ -46,8 +52,7 @@ def build_app(settings: Settings) -> Starlette:
     object_records = ConnectionPool(
         make_conninfo(settings.dsn, dbname=SERVICE_DATABASE), min_size=1, max_size=8, num_workers=1, open=True
     )
-
-    exporter = Exporter.over(paths.exports, _authorities(settings.hostname), Trust(paths.tls).bundle)
+    exporter = Exporter.over(paths.exports, settings.authorities, settings.ca_bundle)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -70,12 +75,6 @@ def build_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: errors.answer},
         lifespan=lifespan,
     )
-
-
-def _authorities(hostname: str) -> list[str]:
-    """Every `host:port` by which clients may know this service; its own first."""
-    port = hostname.rpartition(":")[2]
-    return [hostname, *(f"{name}:{port}" for name in OWN_NAMES if not hostname.startswith(f"{name}:"))]
 
 
 def _status(store: Store) -> list[BaseRoute]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import getpass
 import json
 import pwd
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from deriva_local.auth import Accounts, Client
 from deriva_local.errors import Conflict
-from deriva_local.files import write_atomically
+from deriva_local.files import locked, write_atomically
 
 Content = TypeVar("Content", dict[str, Any], list[Any])
 BEARER = "bearer-token"
@@ -38,25 +39,34 @@ def log_in(accounts: Accounts, client: Client, hostname: str) -> None:
     Raises:
         Conflict: One of the files is not what its program writes; neither is changed.
     """
-    credentials = _read(credential_file(), dict)
-    keychain = _read(keychain_file(), list)
-    entry = credentials.get(hostname)
-    token = entry.get(BEARER) if isinstance(entry, dict) else None
-    session = accounts.session(token) if isinstance(token, str) else None
-    if not isinstance(token, str) or session is None or session.client.id != client.id:
-        token = accounts.log_in(client)
-    _write(credential_file(), credentials | {hostname: {BEARER: token}})
-    _write(keychain_file(), [*_others(keychain, hostname), _keychain_entry(hostname, token)])
+    with _locked():
+        credentials = _read(credential_file(), dict)
+        keychain = _read(keychain_file(), list)
+        entry = credentials.get(hostname)
+        token = entry.get(BEARER) if isinstance(entry, dict) else None
+        session = accounts.session(token) if isinstance(token, str) else None
+        if not isinstance(token, str) or session is None or session.client.id != client.id:
+            token = accounts.log_in(client)
+        _write(credential_file(), credentials | {hostname: {BEARER: token}})
+        _write(keychain_file(), [*_others(keychain, hostname), _keychain_entry(hostname, token)])
 
 
 def log_out(hostname: str) -> None:
     """Remove the entries of `hostname` from both files."""
-    credentials = _read(credential_file(), dict)
-    if credentials.pop(hostname, None) is not None:
-        _write(credential_file(), credentials)
-    keychain = _read(keychain_file(), list)
-    if len(_others(keychain, hostname)) < len(keychain):
-        _write(keychain_file(), _others(keychain, hostname))
+    with _locked():
+        credentials = _read(credential_file(), dict)
+        if credentials.pop(hostname, None) is not None:
+            _write(credential_file(), credentials)
+        keychain = _read(keychain_file(), list)
+        if len(_others(keychain, hostname)) < len(keychain):
+            _write(keychain_file(), _others(keychain, hostname))
+
+
+def _locked() -> AbstractContextManager[None]:
+    """Hosts of several data directories may be started at once; each keeps the others' entries."""
+    folder = credential_file().parent
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return locked(folder / "deriva-local.lock")
 
 
 def _keychain_entry(hostname: str, token: str) -> dict[str, Any]:

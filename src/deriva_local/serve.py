@@ -58,11 +58,9 @@ def run(paths: Paths, port: int | None, dsn: str | None, ready: Callable[[], Non
             write_atomically(paths.state, json.dumps({"pid": os.getpid(), "port": port}))
             ready()
 
-        # These load for a while; PostgreSQL starts meanwhile.
-        from deriva_local.app import Settings  # noqa: PLC0415
-        from deriva_local.web import serve  # noqa: PLC0415
+        from deriva_local.web import serve  # noqa: PLC0415  (loads for a while: PostgreSQL starts meanwhile)
 
-        serve(Settings(paths, postgres(), f"localhost:{port}"), sockets, started)
+        serve(paths, postgres(), sockets, started)
 
 
 @contextlib.contextmanager

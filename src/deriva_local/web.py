@@ -12,6 +12,7 @@ import uvicorn
 
 from deriva_local import tls
 from deriva_local.app import Settings, build_app
+from deriva_local.paths import Paths
 
 KEEP_ALIVE_S = 300
 DRAIN_S = 5
@@ -31,9 +32,10 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def serve(settings: Settings, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
+def serve(paths: Paths, dsn: str, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests under way get `DRAIN_S` to finish."""
-    trust = tls.ensure(settings.paths.tls)
+    trust = tls.ensure(paths.tls)
+    settings = Settings(paths, dsn, sockets[0].getsockname()[1], trust.bundle)
     # Clients of DERIVA inside this process (the export engine) have to trust us, too.
     os.environ.update(dict.fromkeys(tls.BUNDLE_VARIABLES, str(trust.bundle)))
     config = uvicorn.Config(
