@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from deriva.core.ermrest_model import Column, Schema, Table, builtin_types
-from deriva_ml import BuiltinTypes, ColumnDefinition, DatasetSpec, DerivaML, VersionPart
+from deriva_ml import BuiltinTypes, ColumnDefinition, DerivaML
+from deriva_ml.dataset import DatasetSpec, VersionPart
 from deriva_ml.execution import ExecutionConfiguration
 from deriva_ml.schema.create_schema import create_ml_catalog
 
