@@ -22,7 +22,7 @@ def test_the_default_user_is_the_same_at_every_start(people: Accounts, tmp_path:
     first = people.default_user("ada", "Ada L.")
     assert Accounts(tmp_path / "accounts.sqlite").default_user("somebody else", "") == first
     assert (first.display_name, first.full_name, first.email) == ("ada", "Ada L.", "ada@localhost")
-    assert first.attributes == (first.id,)
+    assert first.attributes == (first.id, "admin")
 
 
 def test_a_user_carries_its_groups_as_attributes(people: Accounts) -> None:
