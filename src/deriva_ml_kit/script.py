@@ -35,7 +35,7 @@ T = TypeVar("T")
 Result = Mapping[str, Any] | None
 
 # The libraries below us talk while they work; what matters of it comes back as an error or a count.
-NOISY = ("deriva", "deriva_ml", "bdbag", "bagit", "urllib3", "requests", "setuptools_scm", "py.warnings")
+NOISY = ("deriva", "deriva_ml", "bdbag", "bagit", "urllib3", "requests", "setuptools_scm", "vcs_versioning", "py.warnings")
 
 
 class _Parser(argparse.ArgumentParser):
