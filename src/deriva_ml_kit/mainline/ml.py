@@ -19,12 +19,14 @@ from deriva_ml.dataset.aux_classes import DatasetSpec as ReleasedSpec
 from deriva_ml.dataset.dataset_bag import DatasetBag
 from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
+from deriva_ml.feature import FeatureRecord
 
 from deriva_ml_kit import local
 from deriva_ml_kit.mainline.connection import explained, not_for_ml, reachable
 from deriva_ml_kit.mainline.dataset import Dataset, DatasetSpec
 from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError, DerivaMLNotFoundError
 from deriva_ml_kit.mainline.execution import Execution, pending_rids, restored
+from deriva_ml_kit.mainline.records import record_class
 from deriva_ml_kit.mainline.report import UploadReport
 from deriva_ml_kit.mainline.rows import any_of, table_name
 from deriva_ml_kit.mainline.workflow import Workflow, unchanged_environment
@@ -211,6 +213,12 @@ class DerivaML(ReleasedDerivaML):  # type: ignore[misc]  # the release is untype
         for rid in execution_rids if execution_rids is not None else pending_rids(self.working_dir):
             report.add(self.resume_execution(rid).commit_output_assets(clean_folder=clean_folder))
         return report
+
+    # -- features
+
+    def feature_record_class(self, table: Any, feature_name: str) -> type[FeatureRecord]:
+        """The class of a feature's records; boolean columns take booleans."""
+        return record_class(self.lookup_feature(table, feature_name))
 
     # -- datasets
 
