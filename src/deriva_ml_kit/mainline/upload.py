@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from deriva.core import urlquote
+from deriva.core import ConcurrentUpdate, urlquote
 from deriva.core.hatrac_store import HatracStore
 from deriva.core.utils import hash_utils, mime_utils
 
@@ -181,9 +181,7 @@ class Uploader:
         }
         try:
             answer = store.put(f"{path}?parents=true", data=file.path.read_bytes(), headers=headers)
-        except requests.HTTPError as error:
-            if error.response.status_code != 412:
-                raise
+        except ConcurrentUpdate:  # 412: it is there already, from an attempt that got no further
             return self._location(store, path, md5)
         location = answer.text.strip() or answer.headers["Location"]
         return str(location).removeprefix(f"https://{self._hostname}")
