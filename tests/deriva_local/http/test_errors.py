@@ -41,9 +41,8 @@ def ask(failure: Exception | None, accept: str = "*/*", streamed: bool = False) 
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        if sent:  # whoever asks now waits for the client to go away
-            await asyncio.Event().wait()
-        return {"type": "http.request", "body": b"", "more_body": False}
+        await asyncio.Event().wait()  # nobody asks but to learn that the client went away
+        raise AssertionError
 
     async def send(message: Any) -> None:
         sent.append(message)
