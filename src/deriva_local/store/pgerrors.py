@@ -33,7 +33,7 @@ def translate(error: psycopg.Error, model: Model | None) -> ServiceError | None:
     if isinstance(error, pg.UniqueViolation | pg.ForeignKeyViolation | pg.RestrictViolation):
         return Conflict(_constraint_text(error, model or Model()))
     if isinstance(error, pg.NotNullViolation):
-        return BadRequest(_not_null_text(error, model or Model()))
+        return Conflict(_not_null_text(error, model or Model()))
     if isinstance(error, pg.DataError | _REFUSED):
         return BadRequest(_primary(error))
     for kind, answer in _FIXED:

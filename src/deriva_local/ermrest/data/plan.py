@@ -27,7 +27,20 @@ from deriva_local.model import Model, Table
 # PostgreSQL cuts names of result columns here, and would mix up the ones that are longer.
 _LONGEST_NAME = 63
 _BIN_TYPES = frozenset(
-    ["date", "float4", "float8", "int2", "int4", "int8", "numeric", "serial2", "serial4", "serial8", "timestamp", "timestamptz"]
+    [
+        "date",
+        "float4",
+        "float8",
+        "int2",
+        "int4",
+        "int8",
+        "numeric",
+        "serial2",
+        "serial4",
+        "serial8",
+        "timestamp",
+        "timestamptz",
+    ]
     + ["ermrest_rct", "ermrest_rmt"]
 )
 

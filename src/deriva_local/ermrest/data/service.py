@@ -109,8 +109,10 @@ def _post_entity(call: DataCall, resource: Resource, options: Options) -> DataAn
     with call.catalog.writing(call.client) as writing:
         table = write.target(resource, writing.model)
         access.require_table(call.client, "insert", writing.model, table)
-        _begin(call, writing, rows)
+        write.check_names(table, rows)
         statement = write.create(table, rows, options)
+        _begin(call, writing, rows)
+        _require_own_rids(call, writing, rows, set(options.nondefaults) & {"RID", "RCT", "RCB"})
         return _finish(call, options, writing, statement, entity_outputs(table, Instance(0, table)))
 
 
@@ -120,8 +122,9 @@ def _put_entity(call: DataCall, resource: Resource, options: Options) -> DataAns
         table = write.target(resource, writing.model)
         for mode in ("insert", "update"):
             access.require_table(call.client, mode, writing.model, table)
-        _begin(call, writing, rows)
+        write.check_names(table, rows)
         statement = write.upsert(table, rows)
+        _begin(call, writing, rows)
         _refuse_duplicates(writing, rows, write.key_columns(table, rows))
         return _finish(call, options, writing, statement, entity_outputs(table, Instance(0, table)))
 
@@ -132,8 +135,8 @@ def _put_attributegroup(call: DataCall, resource: Resource, options: Options) ->
         table = write.target(resource, writing.model)
         access.require_table(call.client, "update", writing.model, table)
         keys, targets = write.update_columns(table, resource)
-        _begin(call, writing, rows)
         statement = write.keyed_update(table, rows, keys, targets)
+        _begin(call, writing, rows)
         _refuse_duplicates(writing, rows, keys)
         instance = Instance(0, table)
         outputs = [Output(name, Field(instance, column)) for name, column in (*keys, *targets)]
@@ -149,7 +152,7 @@ def _delete_entity(call: DataCall, resource: Resource, options: Options) -> Data
         _begin(call, writing)
         if not writing.execute(write.delete(table, sql.entity_ids(query.path, writing.relation))):
             raise NotFound("There are no such entities to delete.")
-    return DataAnswer(204)
+        return _done(call, options, writing)
 
 
 def _delete_attribute(call: DataCall, resource: Resource, options: Options) -> DataAnswer:
@@ -162,7 +165,7 @@ def _delete_attribute(call: DataCall, resource: Resource, options: Options) -> D
         _begin(call, writing)
         if not writing.execute(write.clear(context.table, columns, sql.entity_ids(query.path, writing.relation))):
             raise NotFound("There are no such entities to change.")
-    return DataAnswer(204)
+        return _done(call, options, writing)
 
 
 def _begin(call: DataCall, writing: Writing, rows: Rows | None = None) -> None:
@@ -173,6 +176,19 @@ def _begin(call: DataCall, writing: Writing, rows: Rows | None = None) -> None:
         writing.execute(rows.table())
         with writing.copy_in(rows.copy()) as copy:
             copy.write(rows.content)
+
+
+def _require_own_rids(call: DataCall, writing: Writing, rows: Rows, given: set[str]) -> None:
+    """Who gives system columns is the catalog's owner, or gives RIDs that it has leased before."""
+    if not given or access.allowed(call.client, "owner", writing.model):
+        return
+    if given == {"RID"} and "RID" in rows.names and call.client is not None:
+        lease = writing.model.table("public", "ERMrest_RID_Lease")
+        foreign = writing.one(write.unleased(lease, rows, call.client.id))
+        if foreign is None:
+            return
+        raise Forbidden(f"The RID {foreign[0]} is not one that you have leased in public:ERMrest_RID_Lease.")
+    raise Forbidden(f"Only the catalog's owner may set {', '.join(sorted(given))}.")
 
 
 def _refuse_duplicates(writing: Writing, rows: Rows, keys: Sequence[tuple[str, Column]]) -> None:
@@ -191,6 +207,11 @@ def _finish(
     blocks = list(render.body(lines, outputs, kind))
     headers = {"ETag": preconditions.etag(writing.latest(), kind), **render.disposition(options, kind)}
     return _complete(headers, kind, blocks)
+
+
+def _done(call: DataCall, options: Options, writing: Writing) -> DataAnswer:
+    """The answer to a DELETE."""
+    return DataAnswer(204, {"ETag": preconditions.etag(writing.latest(), render.content_type(options, call.headers))})
 
 
 _CHANGES = {

@@ -47,9 +47,9 @@ def copy_json(rows: Rows, outputs: Sequence[Output]) -> sql.Composed:
     In JSON text every control character is escaped, so with these two as quote and delimiter PostgreSQL neither quotes nor
     escapes anything. Only a column of type json may hold line breaks of its own (between tokens); they become spaces.
     """
-    line = sql.SQL("row_to_json(r)")
+    line = sql.SQL("row_to_json(r.*)")
     if any(type_of(output.value) == "json" for output in outputs):
-        line = sql.SQL(r"translate(row_to_json(r)::text, E'\n\r', '  ')")
+        line = sql.SQL(r"translate(row_to_json(r.*)::text, E'\n\r', '  ')")
     return sql.SQL(
         r"COPY ({}SELECT {} FROM ({}) AS r) TO STDOUT (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02')"
     ).format(rows.preparation, line, rows.query)

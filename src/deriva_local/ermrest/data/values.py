@@ -57,7 +57,7 @@ def _record(instance: Instance, scope: Scope) -> sql.Composable:
         sql.SQL("{} AS {}").format(scope.column(instance, column), sql.Identifier(column.name))
         for column in instance.table.columns
     )
-    return sql.SQL("CASE WHEN {} IS NOT NULL THEN (SELECT to_jsonb(r) FROM (SELECT {}) AS r) END").format(
+    return sql.SQL("CASE WHEN {} IS NOT NULL THEN (SELECT to_jsonb(r.*) FROM (SELECT {}) AS r) END").format(
         scope.identity(instance), columns
     )
 

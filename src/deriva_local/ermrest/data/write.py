@@ -1,8 +1,7 @@
 """POST, PUT and DELETE of data, each one transaction and a handful of statements, whatever the number of rows.
 
 In: a `Writing`, a resource that denotes what is to be changed, the rows given. Out: the statement that makes the change and
-selects what the answer shows. Names in the rows are matched to columns here; an unknown one is an error, never ignored by a
-create or an entity update.
+selects what the answer shows.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Collection, Sequence
 from psycopg import sql
 
 from deriva_local.ermrest.data import syntax
-from deriva_local.ermrest.data.inputs import Rows
+from deriva_local.ermrest.data.inputs import CsvRows, Rows
 from deriva_local.ermrest.data.paths import find_table
 from deriva_local.ermrest.data.resolved import Field, Query
 from deriva_local.ermrest.data.sql import Rows as Selection
@@ -22,6 +21,12 @@ from deriva_local.model import SYSTEM_COLUMNS, Column, Model, Table, types
 _COMMA = sql.SQL(", ")
 _AND = sql.SQL(" AND ")
 _OR = sql.SQL(" OR ")
+
+
+def check_names(table: Table, rows: Rows) -> None:
+    """Refuse CSV with columns that the table does not have. In JSON rows, ERMrest overlooks such keys, and clients use that."""
+    if isinstance(rows, CsvRows):
+        _known(table, rows.names)
 
 
 def target(resource: syntax.Resource, model: Model) -> Table:
@@ -53,9 +58,17 @@ def _given(table: Table, rows: Rows, options: syntax.Options) -> list[Column]:
         raise Forbidden(f"{', '.join(sorted(refused))} cannot be set: they tell when and by whom a row was changed.")
     if both := defaults & nondefaults:
         raise BadRequest(f"{', '.join(sorted(both))} cannot be in both defaults= and nondefaults=.")
-    _known(table, rows.names)
     system = set(SYSTEM_COLUMNS) - nondefaults
     return [column for column in table.columns if column.name not in defaults | system]
+
+
+def unleased(lease: Table, rows: Rows, client_id: str) -> sql.Composed:
+    """A query that finds a RID given which the client has not leased."""
+    rid = rows.value("RID", lease.column("RID").type)
+    return sql.SQL(
+        "SELECT given.rid FROM (SELECT {} AS rid FROM {}) AS given WHERE NOT EXISTS"
+        " (SELECT FROM {} AS l WHERE l.c1 = given.rid AND l.c4 = {}) LIMIT 1"
+    ).format(rid, rows.source, _live(lease), sql.Literal(client_id))
 
 
 def _known(table: Table, names: Collection[str]) -> set[str]:
@@ -84,7 +97,6 @@ def upsert(table: Table, rows: Rows) -> Selection:
 
     A row that would not change is left alone: it is no new version of itself.
     """
-    _known(table, rows.names)
     keys = _correlation(table, rows)
     given = [column for column in table.columns if column.name in rows.names]
     changing = [column for column in given if not column.is_system and [column] not in keys]
