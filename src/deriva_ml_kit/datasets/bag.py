@@ -55,3 +55,14 @@ def dataset_types(bag: DatasetBag) -> list[str]:
     with bag.engine.connect() as connection:
         rows = connection.execute(select(link.c.Dataset_Type).where(link.c.Dataset == bag.dataset_rid))
         return sorted(row[0] for row in rows)
+
+
+def feature_values(bag: DatasetBag, table: str, feature_name: str) -> pd.DataFrame:
+    """Return the values of a feature in a downloaded dataset, a row a value, with the feature table's own columns.
+
+    The release's `list_feature_values` of a bag gives mapped objects under the name of their class instead of rows.
+    """
+    values = bag.model.get_orm_class_for_table(bag.model.lookup_feature(table, feature_name).feature_table).__table__
+    with bag.engine.connect() as connection:
+        result = connection.execute(select(values))
+        return pd.DataFrame(result.mappings().all(), columns=list(result.keys()))

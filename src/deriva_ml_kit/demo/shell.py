@@ -19,7 +19,11 @@ from typing import IO, Any
 from deriva_ml_kit.errors import KitError
 
 GRACE = 30.0  # seconds that an interrupted command gets to tidy up
-_OURS = ("VIRTUAL_ENV", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "UV_PROJECT_DIR", "PYTHONPATH", "PYTHONHOME")
+# Ties to our own environment; and a dozen scripts, each importing deriva-ml, would otherwise compile it a dozen times.
+_OURS = (
+    *("VIRTUAL_ENV", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "UV_PROJECT_DIR", "PYTHONPATH", "PYTHONHOME"),
+    "PYTHONDONTWRITEBYTECODE",
+)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
-from deriva_ml_kit.datasets import dataset_types
+from deriva_ml_kit.datasets import dataset_types, feature_values
 
 # <<< edit: imports
 
@@ -37,7 +37,8 @@ class Data:
 
 def read_part(bag) -> Part:
     """All labelled images of one dataset, in the order of their RIDs."""
-    label = {row["Image"]: row["Digit_Class"] for row in bag.list_feature_values("Image", "Digit")}
+    labels = feature_values(bag, "Image", "Digit")
+    label = dict(zip(labels["Image"], labels["Digit_Class"], strict=True))
     rows = sorted(bag.list_dataset_members()["Image"], key=lambda row: row["RID"])
     pixels = np.stack([np.asarray(Image.open(row["Filename"]), dtype="float64").ravel() / 255 for row in rows])
     return Part(np.array([r["RID"] for r in rows]), pixels, np.array([label[r["RID"]] for r in rows]))
