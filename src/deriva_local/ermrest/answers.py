@@ -17,8 +17,17 @@ BODY_LIMIT = 64 * 2**20  # bytes; a whole catalog's model is far smaller
 
 def as_json(content: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> DataAnswer:
     """A JSON document."""
-    body = json.dumps(content, ensure_ascii=False).encode() + b"\n"
-    return DataAnswer(status, headers or {}, "application/json", iter([body]))
+    return DataAnswer(status, headers or {}, "application/json", iter([json_text(content)]))
+
+
+def as_json_text(text: bytes, headers: Mapping[str, str]) -> DataAnswer:
+    """A JSON document that is written already."""
+    return DataAnswer(200, headers, "application/json", iter([text]))
+
+
+def json_text(content: Json) -> bytes:
+    """A value as a JSON text of one line."""
+    return json.dumps(content, ensure_ascii=False).encode() + b"\n"
 
 
 def as_text(content: str) -> DataAnswer:

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from threading import Lock
 from typing import Any, Protocol
 
 import psycopg
@@ -24,9 +22,10 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from deriva_local.errors import Conflict, NotFound, Unavailable
 from deriva_local.model import Model, Table, snaptime, stored
+from deriva_local.recent import Recent
 from deriva_local.store import ddl, pgerrors
 
-Params = Sequence[Any]
+Params = Sequence[Any] | Mapping[str, Any]
 _MODELS_KEPT = 64
 _ROWS_A_FETCH = 2000
 _cursor_numbers = itertools.count()
@@ -78,10 +77,10 @@ class Reading:
         with self._translated():
             return self.connection.execute(_whole(query), params or None).fetchall()
 
-    def one(self, query: sql.Composable, params: Params = ()) -> tuple[Any, ...] | None:
-        """The first row, or None."""
+    def one(self, query: sql.Composable, params: Params = (), prepare: bool | None = None) -> tuple[Any, ...] | None:
+        """The first row, or None. With `prepare` PostgreSQL keeps the plan of a statement that comes often."""
         with self._translated():
-            return self.connection.execute(_whole(query), params or None).fetchone()
+            return self.connection.execute(_whole(query), params or None, prepare=prepare).fetchone()
 
     def copy_out(self, statement: sql.Composable) -> Iterator[bytes]:
         """The bytes of a `COPY (…) TO STDOUT` statement, as PostgreSQL sends them."""
@@ -151,8 +150,7 @@ class Catalog:
 
     def __init__(self, catalog_id: str, conninfo: str, max_connections: int = 8) -> None:
         self.id = catalog_id
-        self._models: OrderedDict[int, Model] = OrderedDict()
-        self._lock = Lock()
+        self._models: Recent[int, Model] = Recent(_MODELS_KEPT)
         self._pool = ConnectionPool(
             conninfo,
             kwargs={"autocommit": True, "options": "-c timezone=UTC", "application_name": f"catalog {catalog_id}"},
@@ -204,7 +202,7 @@ class Catalog:
                 with writing._translated():  # deferred constraints speak here
                     connection.execute("SELECT meta.end_write()")
                     connection.execute("COMMIT")
-            self._remember(writing.model_version, writing.model)
+            self._models.put(writing.model_version, writing.model)
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[psycopg.Connection]:
@@ -234,24 +232,17 @@ class Catalog:
         return snaptime.from_datetime(row[0]), snaptime.from_datetime(row[1])
 
     def _model(self, connection: psycopg.Connection, version: int) -> Model:
-        with self._lock:
-            if version in self._models:
-                self._models.move_to_end(version)
-                return self._models[version]
+        known = self._models.get(version)
+        if known is not None:
+            return known
         row = connection.execute(
             "SELECT document FROM meta.model WHERE valid_from = %s", (snaptime.to_datetime(version),)
         ).fetchone()
         if row is None:
             raise Conflict("The catalog's history is being changed; try again.")
         model = stored.from_json(row[0])
-        self._remember(version, model)
+        self._models.put(version, model)
         return model
-
-    def _remember(self, version: int, model: Model) -> None:
-        with self._lock:
-            self._models[version] = model
-            if len(self._models) > _MODELS_KEPT:
-                self._models.popitem(last=False)
 
 
 def moment_literal(moment: int) -> sql.Composable:

@@ -18,10 +18,12 @@ from deriva_local.ermrest.schema import alter, attach, create, definitions, elem
 from deriva_local.ermrest.schema.address import Address
 from deriva_local.errors import BadRequest, Forbidden, MethodNotAllowed
 from deriva_local.model import ForeignKey, Json, Key, Model, documents, snaptime
-from deriva_local.store import Reading
+from deriva_local.recent import Recent
+from deriva_local.store import Catalog, Reading
 
 # A change of the model: the new model, and the answer made from it.
 Change = tuple[Model, DataAnswer]
+_rendered: Recent[tuple[Catalog, str], bytes] = Recent(32)
 
 
 def handle(call: DataCall) -> DataAnswer:
@@ -52,7 +54,18 @@ def _get(call: DataCall, address: Address) -> DataAnswer:
         return answers.as_text(attach.read(model, address))
     if address.part is not None:
         return answers.as_json(attach.read(model, address), headers=headers)
+    if address.kind == "schemas":
+        return answers.as_json_text(_whole_model(reading, call, tag), headers)
     return answers.as_json(_document(reading, call.client, address), headers=headers)
+
+
+def _whole_model(reading: Reading, call: DataCall, tag: str) -> bytes:
+    """The document of the whole model. Clients read it again and again; `tag` names model and rights, so it is kept."""
+    kept = _rendered.get((call.catalog, tag))
+    if kept is None:
+        kept = answers.json_text(_document(reading, call.client, Address("schemas")))
+        _rendered.put((call.catalog, tag), kept)
+    return kept
 
 
 def _document(reading: Reading, client: Client | None, address: Address) -> Json:
