@@ -130,14 +130,14 @@ def get_acl(call: Call, host: Host, target: AclPart) -> Answer:
 
 def put_acl(call: Call, host: Host, target: AclPart) -> Answer:
     """PUT of one list (JSON array of roles) or of one more entry."""
-    roles = None
+    access, roles = _one_list(target), None
     if target.entry is None:
         roles = call.json()
         if not isinstance(roles, list) or not all(isinstance(role, str) and role for role in roles):
             raise BadRequest('a list is a JSON array of role names, or of "*"')
     with host.pool.connection() as db:
         records.lock(db)
-        guarded, access, entries = _for_change(call, db, target)
+        guarded, entries = _for_change(call, db, target, access)
         if target.entry is not None:
             roles = entries if target.entry in entries else [*entries, target.entry]
         _write(db, guarded, access, roles or [])
@@ -146,24 +146,29 @@ def put_acl(call: Call, host: Host, target: AclPart) -> Answer:
 
 def delete_acl(call: Call, host: Host, target: AclPart) -> Answer:
     """DELETE of one list, which becomes empty, or of one entry."""
+    access = _one_list(target)
     with host.pool.connection() as db:
         records.lock(db)
-        guarded, access, entries = _for_change(call, db, target)
+        guarded, entries = _for_change(call, db, target, access)
         if target.entry is not None and target.entry not in entries:
             raise NotFound(f"{target.entry!r} is not in the list {access!r}")
         _write(db, guarded, access, [role for role in entries if target.entry is not None and role != target.entry])
     return no_content()
 
 
-def _for_change(call: Call, db: Db, target: AclPart) -> tuple[_Guarded, str, list[str]]:
-    """The guarded resource, and name and entries of the list to change, as the conditions expect it."""
+def _one_list(target: AclPart) -> str:
     if target.access is None:
         raise MethodNotAllowed("access control lists are written one at a time: ;acl/<access>")
+    return target.access
+
+
+def _for_change(call: Call, db: Db, target: AclPart, access: str) -> tuple[_Guarded, list[str]]:
+    """The guarded resource, and the entries of the list to change, as the conditions expect it."""
     guarded = _guarded(call, db, target)
-    entries = list(guarded.acls.get(target.access, ()))
+    entries = list(guarded.acls.get(access, ()))
     if not call.conditions.hold(document_etag(json.dumps(entries))):
-        raise PreconditionFailed(f"the list {target.access!r} has changed: this contradicts If-Match or If-None-Match")
-    return guarded, target.access, entries
+        raise PreconditionFailed(f"the list {access!r} has changed: this contradicts If-Match or If-None-Match")
+    return guarded, entries
 
 
 def _write(db: Db, guarded: _Guarded, access: str, roles: list[str]) -> None:
