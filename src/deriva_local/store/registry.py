@@ -256,7 +256,8 @@ def _create_database(connection: psycopg.Connection, name: str) -> bool:
     found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
     if found is not None:
         return False
-    statement = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
+    # Sorting by code point; case folding as the server has it: not every system knows a locale C.UTF-8.
+    statement = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER libc LC_COLLATE 'C'"
     try:
         connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
     except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):  # another process was faster
