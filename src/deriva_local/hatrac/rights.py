@@ -17,9 +17,16 @@ NAMESPACE_LISTS = ("owner", "create", "read", "subtree-owner", "subtree-create",
 OBJECT_LISTS = ("owner", "update", "read", "subtree-owner", "subtree-read")
 VERSION_LISTS = ("owner", "read")
 
-# On a fresh host everybody who is logged in may create, read and add versions; deleting, renaming and
-# giving rights are left to whoever made the thing.
-ROOT_ACLS: Acls = {"subtree-create": ["*"], "subtree-update": ["*"], "subtree-read": ["*"]}
+# On a fresh host everybody who is logged in may create, read and add versions; deleting, renaming and giving rights
+# are left to whoever made the thing, and to the host's administrators.
+ADMINISTRATORS = "admin"
+ROOT_ACLS: Acls = {
+    "owner": [ADMINISTRATORS],
+    "subtree-owner": [ADMINISTRATORS],
+    "subtree-create": ["*"],
+    "subtree-update": ["*"],
+    "subtree-read": ["*"],
+}
 
 
 class Caller(Protocol):

@@ -56,7 +56,8 @@ def store(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], s
     folder, dsn = tmp_path_factory.mktemp("hatrac"), new_database()
     trust = tls.ensure(folder / "tls", {})
     accounts = Accounts(folder / "accounts.sqlite")
-    accounts.default_user("ada", "Ada")
+    accounts.default_user("root", "The host's owner, and so its administrator")
+    accounts.add_user("ada")
     accounts.add_user("ben")
     with ConnectionPool(dsn, open=True) as pool:
         app = Starlette(

@@ -168,6 +168,16 @@ def test_lists_of_a_new_object_name_its_maker(http, store, place):
     assert store.session("ben").get(f"{url};acl").status_code == 403
 
 
+def test_administrators_own_everything(http, store, place):
+    made(http, f"{place}/object")
+    root = store.session("root")
+
+    assert root.put(f"{place}/object;acl/read", json=["*"]).status_code == 204
+    assert root.get(f"{store.url}/hatrac;acl/owner").json() == ["admin"]
+    assert http.get(f"{store.url}/hatrac;acl/owner").status_code == 403
+    assert root.delete(f"{place}/object").status_code == 204
+
+
 def test_a_resource_always_keeps_an_owner(http, place):
     url = f"{place}/object;acl/owner"
     made(http, f"{place}/object")
