@@ -52,7 +52,7 @@ def line(values: Sequence[float], title: str, *, unit: str) -> str:
 
 def timeline(rows: Sequence[tuple[str, float, str]], title: str) -> str:
     """Steps one below the other, each as long as it took: (name, seconds, kind); kinds are CSS classes."""
-    high, left = 26, 200
+    high, left = 26, 250
     total = sum(seconds for _, seconds, _ in rows) or 1.0
     scale, x, parts = (WIDTH - left - 70) / total, float(left), []
     for i, (name, seconds, kind) in enumerate(rows):
