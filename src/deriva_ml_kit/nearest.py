@@ -18,7 +18,7 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return one sentence that points from ``name`` to the names that exist.
+    """Return the end of a sentence that points from ``name`` to the names that exist.
 
     The nearest ones if there are any; else all of them, if they are few enough to read; else their number.
     """
@@ -31,3 +31,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     if len(names) <= _LISTED:
         return f"known: {', '.join(names)}."
     return f"nothing similar among the {len(names)} known names."
+
+
+def remedy(name: str, known: Iterable[str]) -> str:
+    """Return the same as a sentence of its own."""
+    text = suggestion(name, known)
+    return text[0].upper() + text[1:]

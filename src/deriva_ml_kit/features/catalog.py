@@ -17,7 +17,7 @@ from deriva_ml_kit.features.schema import Column, FeatureShape, Kind, Value, Voc
 from deriva_ml_kit.mainline import DerivaML
 from deriva_ml_kit.mainline.lookup import rows_with
 from deriva_ml_kit.mainline.rows import table_name
-from deriva_ml_kit.nearest import suggestion
+from deriva_ml_kit.nearest import remedy
 
 # ERMrest's form of a RID; text of another form is not worth a request, and could make its URL too long.
 _RID = re.compile(r"[0-9A-Z]{1,4}(-[0-9A-Z]{4})*")
@@ -31,12 +31,12 @@ def read_shape(ml: DerivaML, target_table: str, feature_name: str) -> FeatureSha
     """
     tables = {name: table for schema in ml.model.schemas.values() for name, table in schema.tables.items()}
     if target_table not in tables:
-        raise UsageError(f"There is no table {target_table!r}.", remedy=_sentence(suggestion(target_table, tables)))
+        raise UsageError(f"There is no table {target_table!r}.", remedy=remedy(target_table, tables))
     features = {feature.feature_name: feature for feature in ml.model.find_features(target_table)}
     if feature_name not in features:
         raise UsageError(
             f"Table {target_table} has no feature {feature_name!r}.",
-            remedy=_sentence(suggestion(feature_name, features)),
+            remedy=remedy(feature_name, features),
         )
     feature = features[feature_name]
     columns = tuple(
@@ -65,10 +65,6 @@ def _column(feature: Any, column: Any) -> Column:
 def _vocabulary(ml: DerivaML, table: str) -> Vocabulary:
     terms = ml.list_vocabulary_terms(table)
     return Vocabulary.of(table, ((term.name, term.synonyms or []) for term in terms))
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 class CatalogKnown:

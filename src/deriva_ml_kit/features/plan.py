@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
+from deriva_ml_kit import script
 from deriva_ml_kit.errors import Fault, Faults, UsageError
 from deriva_ml_kit.features.check import Checked, Known, check_rows
 from deriva_ml_kit.features.schema import FeatureShape, Value
@@ -58,7 +59,8 @@ def plan_values(path: Path, shape: FeatureShape, known: Known, rename: dict[str,
     spool = TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - lives as long as the plan
     faults: list[Fault] = []
     new = present = 0
-    for result in check_rows(_renamed(_opened(path), rename or {}), shape, known):
+    records = _renamed(_opened(path), rename or {})
+    for result in script.progress(check_rows(records, shape, known), "Checking"):
         if isinstance(result, Fault):
             faults.append(replace(result, file=str(path)))
         elif result.present:

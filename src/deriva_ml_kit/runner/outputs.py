@@ -23,7 +23,7 @@ from deriva_ml_kit.features.catalog import count_values, read_shape
 from deriva_ml_kit.features.schema import FeatureShape, Kind
 from deriva_ml_kit.mainline import DerivaML, Execution
 from deriva_ml_kit.mainline.lookup import rows_with
-from deriva_ml_kit.nearest import suggestion
+from deriva_ml_kit.nearest import remedy
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Outputs:
 
     def _require_asset_type(self, term: str) -> None:
         if term not in (known := self._known_asset_types()):
-            raise UsageError(f"Asset type {term!r} does not exist.", remedy=f"{suggestion(term, known)} (Asset_Type)")
+            raise UsageError(f"Asset_Type has no term {term!r}.", remedy=remedy(term, known))
 
     def _known_asset_types(self) -> set[str]:
         if self._asset_types is None:
@@ -192,5 +192,5 @@ def _require_terms(record: Any, shape: FeatureShape, number: int) -> None:
         if value not in names:
             raise UsageError(
                 f"Feature value {number}: {column.name} = {value!r} is no term of {column.refers_to}.",
-                remedy=suggestion(str(value), names),
+                remedy=remedy(str(value), names),
             )
