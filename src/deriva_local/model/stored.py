@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from deriva_local.model import Column, ForeignKey, Json, Key, Model, Schema, Table, types
@@ -37,12 +38,20 @@ def _table(table: Table) -> Json:
 def _pruned(value: Any, **replaced: Json) -> Json:
     """The fields of a dataclass that differ from their default, with some replaced."""
     document: dict[str, Json] = {}
-    for field in dataclasses.fields(value):
-        content = replaced.get(field.name, getattr(value, field.name))
-        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+    for name, default in _defaults(value.__class__):
+        content = replaced[name] if name in replaced else getattr(value, name)
         if content != default:
-            document[field.name] = content
+            document[name] = content
     return document
+
+
+@cache
+def _defaults(kind: type) -> tuple[tuple[str, Any], ...]:
+    """The fields of a dataclass with their defaults (MISSING where there is none)."""
+    return tuple(
+        (field.name, field.default if field.default_factory is dataclasses.MISSING else field.default_factory())
+        for field in dataclasses.fields(kind)
+    )
 
 
 def _read_schema(document: Mapping[str, Json]) -> Schema:

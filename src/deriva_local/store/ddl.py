@@ -29,7 +29,7 @@ _SYSTEM_DEFAULTS = {
 def changes(old: Model, new: Model) -> list[Statement]:
     """The statements that make a database of model `old` one of model `new`."""
     before, after = old.tables_by_id, new.tables_by_id
-    kept = [(before[table_id], table) for table_id, table in after.items() if table_id in before]
+    kept = [(before[table_id], table) for table_id, table in after.items() if before.get(table_id, table) is not table]
     dropped = [table for table_id, table in before.items() if table_id not in after]
     added = [table for table_id, table in after.items() if table_id not in before]
     return [

@@ -113,7 +113,7 @@ REFUSED: list[tuple[dict[str, Any], type[ServiceError], str]] = [
         Conflict,
         'violates foreign key constraint "T_P_fkey". Key (P)=(b) is not present in table "P".',
     ),
-    ({"A": None, "P": "a"}, BadRequest, 'null value in column "A" of relation "T" violates not-null constraint'),
+    ({"A": None, "P": "a"}, Conflict, 'null value in column "A" of relation "T" violates not-null constraint'),
     ({"A": "y", "N": "many"}, BadRequest, 'invalid input syntax for type integer: "many"'),
     ({"A": "y", "N": 10**12}, BadRequest, "integer out of range"),
 ]

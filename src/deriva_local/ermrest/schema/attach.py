@@ -55,6 +55,8 @@ def write(model: Model, address: Address, content: Json) -> Model:
             changed = {**_nobody(), **changed}
         if address.part == "acl" and isinstance(element, ForeignKey):
             changed = {**definitions.REFERENCE_ACLS, **changed}
+    elif address.part == "acl" and content is None:
+        return _with_entries(model, address, element, _without(entries, address, element))
     else:
         changed = {**entries, address.part_name: _READ_ONE[str(address.part)](address.part_name, content)}
     return _with_entries(model, address, element, changed)
@@ -67,14 +69,9 @@ def remove(model: Model, address: Address) -> Model:
         read(model, address)
         return replaced(model, address, comment=None)
     entries = _entries(element, address)
-    if address.part_name is None:
-        rest: dict[str, Json] = {}
-    else:
+    if address.part_name is not None:
         read(model, address)
-        rest = {name: entry for name, entry in entries.items() if name != address.part_name}
-    if address.part == "acl" and isinstance(element, Model):
-        rest = {**_nobody(), **rest}
-    return _with_entries(model, address, element, rest)
+    return _with_entries(model, address, element, _without(entries, address, element))
 
 
 def exists(model: Model, address: Address) -> bool:
@@ -96,6 +93,12 @@ def _with_entries(model: Model, address: Address, element: Element, entries: Map
     if address.part == "acl":
         check_acls(type(element), entries)
     return replaced(model, address, **{_FIELDS[str(address.part)]: dict(entries)})
+
+
+def _without(entries: Mapping[str, Json], address: Address, element: Element) -> dict[str, Json]:
+    """The entries but the one that the address names, or none if it names none."""
+    rest = {name: entry for name, entry in entries.items() if address.part_name not in (None, name)}
+    return {**_nobody(), **rest} if address.part == "acl" and isinstance(element, Model) else rest
 
 
 def _nobody() -> dict[str, Json]:
