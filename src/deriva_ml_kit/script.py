@@ -35,7 +35,17 @@ T = TypeVar("T")
 Result = Mapping[str, Any] | None
 
 # The libraries below us talk while they work; what matters of it comes back as an error or a count.
-NOISY = ("deriva", "deriva_ml", "bdbag", "bagit", "urllib3", "requests", "setuptools_scm", "vcs_versioning", "py.warnings")
+NOISY = (
+    "deriva",
+    "deriva_ml",
+    "bdbag",
+    "bagit",
+    "urllib3",
+    "requests",
+    "setuptools_scm",
+    "vcs_versioning",
+    "py.warnings",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -130,7 +140,7 @@ def run(main: Callable[[argparse.Namespace], Result], arguments: argparse.Argume
         print("\nInterrupted. Run the same command again to continue.", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        sys.exit(_report(error, as_json=args.json))
+        sys.exit(_report(error, as_json=args.json, verbose=args.verbose))
     if args.json:
         print(json.dumps(dict(result or {}), default=str, ensure_ascii=False), file=answer)
     elif result:
@@ -221,19 +231,24 @@ def _environment(args: argparse.Namespace) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _report(error: Exception, *, as_json: bool) -> int:
+def _report(error: Exception, *, as_json: bool, verbose: bool) -> int:
     """Say what went wrong and give the exit code; only an error that nobody foresaw shows a traceback."""
     # Only now: importing the library costs a second, which `--help` need not pay.
     from deriva_ml_kit.mainline import DerivaMLException  # noqa: PLC0415
+    from deriva_ml_kit.mainline.rows import NETWORK_ERRORS, said  # noqa: PLC0415
 
     document: dict[str, object] = {"type": type(error).__name__, "message": str(error)}
     code = 1
+    foreseen = True
     if isinstance(error, KitError):
         document, code = error.as_json(), error.exit_code
         print(f"error: {error}", file=sys.stderr)
-    elif isinstance(error, DerivaMLException):
-        print(f"error: {error}", file=sys.stderr)
+    elif isinstance(error, DerivaMLException | NETWORK_ERRORS):
+        document["message"] = said(error)
+        print(f"error: {said(error)}", file=sys.stderr)
     else:
+        foreseen = False
+    if verbose or not foreseen:
         traceback.print_exception(error)
     if as_json:
         print(json.dumps({"error": document}, default=str, ensure_ascii=False))

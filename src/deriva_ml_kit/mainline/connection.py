@@ -62,13 +62,20 @@ def explained(error: Exception, hostname: str, catalog_id: str | int) -> Excepti
         if isinstance(cause, requests.ConnectionError):
             return unreachable(hostname, said(cause))
     if isinstance(error, DerivaMLException) and "Ambiguous domain schema" in str(error):
-        found = str(error).partition(":")[2].strip()
-        return DerivaMLConfigurationError(
-            f"Catalog {catalog_id} on {hostname} does not have one domain schema but "
-            f"{'none' if found == 'set()' else found}.",
-            remedy="Name the schema of your own tables: DerivaML(hostname, catalog_id, default_schema='…')",
-        )
+        return _not_one_schema(hostname, catalog_id, str(error).partition(":")[2].strip())
     return error
+
+
+def _not_one_schema(hostname: str, catalog_id: str | int, found: str) -> DerivaMLConfigurationError:
+    if found == "set()":
+        return DerivaMLConfigurationError(
+            f"Catalog {catalog_id} on {hostname} has no schema for tables of your own yet.",
+            remedy="Make one with deriva: catalog.getCatalogModel().create_schema(Schema.define('my-project'))",
+        )
+    return DerivaMLConfigurationError(
+        f"Catalog {catalog_id} on {hostname} has several schemas that are not DerivaML's: {found}.",
+        remedy="Say which holds your own tables: DerivaML(hostname, catalog_id, default_schema='…')",
+    )
 
 
 def _untrusted(hostname: str, cause: Exception) -> DerivaMLConfigurationError:
@@ -82,7 +89,8 @@ def _untrusted(hostname: str, cause: Exception) -> DerivaMLConfigurationError:
 
 def _refused(error: requests.HTTPError, hostname: str, catalog_id: str | int) -> MainlineError:
     status = error.response.status_code
-    if status in (401, 403):
+    nobody = status == 404 and "/authn/session" in error.response.url  # no session: nobody is logged in
+    if nobody or status in (401, 403):
         login = (
             "deriva-local login" if local.is_local(hostname) else f"deriva-globus-auth-utils login --host {hostname}"
         )

@@ -325,13 +325,16 @@ class Execution(ReleasedExecution):  # type: ignore[misc]  # the release is unty
         try:
             self._refuse_incomplete(report)
             self.update_status(Status.running, "Uploading outputs")
-            self.uploaded_assets = self._upload(report, progress_callback)
+            try:
+                self.uploaded_assets = self._upload(report, progress_callback)
+            except requests.RequestException as error:
+                report.errors.append(said(error))
             if report.errors:
                 raise DerivaMLUploadError(
-                    f"{report.total_failed} outputs of execution {self.execution_rid} did not arrive:\n  "
+                    f"Not all outputs of execution {self.execution_rid} are in the catalog:\n  "
                     + "\n  ".join(report.errors[:20]),
                     report=report,
-                    remedy="When the cause is gone, complete it: "
+                    remedy="They are kept here. When the cause is gone, complete the upload: "
                     f"ml.resume_execution('{self.execution_rid}').commit_output_assets()",
                 )
         except BaseException as error:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
 from deriva_ml.core.constants import rid_regex
 from deriva_ml.dataset.upload import feature_value_path
 from deriva_ml.feature import FeatureRecord
 
 from deriva_ml_kit.mainline.report import UploadReport
-from deriva_ml_kit.mainline.rows import batches, insert_path
+from deriva_ml_kit.mainline.rows import batches, insert_path, said
 
 CHUNK_ROWS = 5000
 
@@ -45,15 +46,20 @@ class Flush:
         feature = self.model.lookup_feature(target, feature_name)
         table = feature.feature_table
         path = insert_path(table.schema.name, table.name, skip_conflicts=True)
+        name = f"{table.schema.name}:{table.name}"
         columns = [column.name for column in feature.asset_columns]
         sent = stored = 0
-        for lines in batches(self._lines(staged, columns), CHUNK_ROWS):
-            body = f"[{','.join(lines)}]".encode()
-            answer = self.catalog.post(path, data=body, headers={"Content-Type": "application/json"})
-            sent += len(lines)
-            stored += len(answer.json())
+        try:
+            for lines in batches(self._lines(staged, columns), CHUNK_ROWS):
+                body = f"[{','.join(lines)}]".encode()
+                answer = self.catalog.post(path, data=body, headers={"Content-Type": "application/json"})
+                sent += len(lines)
+                stored += len(answer.json())
+        except (requests.HTTPError, ValueError) as error:
+            self.report.count(name, uploaded=sent, failed=sum(1 for _ in self._lines(staged, [])) - sent)
+            self.report.errors.append(f"{name}: {said(error)}")
+            return
         lost = repeated(staged, feature.target_table.name) if stored < sent else 0
-        name = f"{table.schema.name}:{table.name}"
         self.report.count(name, uploaded=sent - lost, failed=lost)
         if lost:
             self.report.errors.append(

@@ -11,8 +11,11 @@ from typing import Any, TypeVar
 
 import requests
 from deriva.core import urlquote
+from deriva.core.datapath import DataPathException
 
 T = TypeVar("T")
+# The server refused, or did not answer: no fault of the code that asked.
+NETWORK_ERRORS = requests.RequestException | DataPathException
 Row = dict[str, Any]
 
 SYSTEM_COLUMNS = ("RID", "RCT", "RCB", "RMT", "RMB")
