@@ -133,15 +133,16 @@ class Writing(Reading):
 
     def replace_model(self, new: Model) -> None:
         """Make `new` the model from this snapshot on, and carry PostgreSQL's tables along."""
+        statements = ddl.changes(self.model, new)
+        self.model = new  # errors speak of it
         with self._translated():
-            for statement in ddl.changes(self.model, new):
+            for statement in statements:
                 self.connection.execute(_whole(statement))
             self.connection.execute(
                 "INSERT INTO meta.model VALUES (%s, %s)"
                 " ON CONFLICT (valid_from) DO UPDATE SET document = excluded.document",
                 (snaptime.to_datetime(self.snaptime), Jsonb(stored.to_json(new))),
             )
-        self.model = new
         self.model_version = self.snaptime
 
 

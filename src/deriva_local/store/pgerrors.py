@@ -36,6 +36,8 @@ def translate(error: psycopg.Error, model: Model | None) -> ServiceError | None:
         return Conflict(_not_null_text(error, model or Model()))
     if isinstance(error, pg.DataError | _REFUSED):
         return BadRequest(_primary(error))
+    if isinstance(error, pg.SyntaxError) and "tsquery" in _primary(error):  # a value of ::ts::
+        return BadRequest(_primary(error))
     for kind, answer in _FIXED:
         if isinstance(error, kind):
             return answer

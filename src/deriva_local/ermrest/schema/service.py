@@ -128,13 +128,14 @@ def _change(call: DataCall, model: Model, address: Address, content: Json) -> Ch
 def _change_part(call: DataCall, model: Model, address: Address, content: Json) -> Change:
     """Annotations, comments, ACLs: only owners set them."""
     _require_owner(call.client, model, address)
-    if call.method == "DELETE":
-        return attach.remove(model, address), answers.empty()
-    if call.method != "PUT":
+    if call.method not in ("PUT", "DELETE"):
         raise MethodNotAllowed(f"{call.method} is not answered here; use PUT.")
-    changed = attach.write(model, address, content)
+    removing = call.method == "DELETE"
+    changed = attach.remove(model, address) if removing else attach.write(model, address, content)
     if address.part == "acl":
         _require_still_owner(call.client, changed, address)
+    if removing:
+        return changed, answers.empty()
     if address.part == "annotation" and address.part_name is not None:
         return changed, answers.empty(200 if attach.exists(model, address) else 201)
     return changed, answers.empty(200 if address.part == "comment" else 204)
