@@ -36,10 +36,10 @@ class Data:
 
 
 def read_part(bag) -> Part:
-    """All labelled images of one dataset, in the order of their RIDs."""
+    """All images of one dataset, in the order of their source, so that a run can be repeated on another catalog."""
     labels = feature_values(bag, "Image", "Digit")
     label = dict(zip(labels["Image"], labels["Digit_Class"], strict=True))
-    rows = sorted(bag.list_dataset_members()["Image"], key=lambda row: row["RID"])
+    rows = sorted(bag.list_dataset_members()["Image"], key=lambda row: row["Source_Index"])
     pixels = np.stack([np.asarray(Image.open(row["Filename"]), dtype="float64").ravel() / 255 for row in rows])
     return Part(np.array([r["RID"] for r in rows]), pixels, np.array([label[r["RID"]] for r in rows]))
 

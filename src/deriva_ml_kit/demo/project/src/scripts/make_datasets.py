@@ -33,7 +33,7 @@ SEED = 20
 def main(args: argparse.Namespace) -> Mapping[str, Any]:
     """Make the datasets asked for inside one execution, unless all of them are complete."""
     ml = DerivaML(args.hostname, args.catalog_id)
-    label = {row["Image"]: row["Digit_Class"] for row in ml.list_feature_values("Image", "Digit")}
+    label = labels(ml)
     if not label:
         raise KitError("No image has a Digit label yet.", remedy="Run populate_digit.py first.")
     plan = development_plan(label) if args.what == "development" else split_plan(label)
@@ -45,14 +45,22 @@ def main(args: argparse.Namespace) -> Mapping[str, Any]:
     return {"datasets": pins, "made": incomplete, "execution": execution, "pinned_in": str(PINS)}
 
 
+def labels(ml: DerivaML) -> dict[str, str]:
+    """Image RID -> digit, in the order of the source: RIDs differ from catalog to catalog, the choice must not."""
+    digit = {row["Image"]: row["Digit_Class"] for row in ml.list_feature_values("Image", "Digit")}
+    images = ml.pathBuilder.schemas[ml.domain_schema].tables["Image"].entities().fetch()
+    in_order = [row["RID"] for row in sorted(images, key=lambda row: row["Source_Index"])]
+    return {rid: digit[rid] for rid in in_order if rid in digit}
+
+
 Plan = dict[str, dict[str, Any]]  # name -> types, description, and members: image RIDs or names of nested datasets
 
 
 def development_plan(label: Mapping[str, str]) -> Plan:
     """Ten images of each digit, drawn with a fixed seed."""
     by_digit: dict[str, list[str]] = defaultdict(list)
-    for rid in sorted(label):
-        by_digit[label[rid]].append(rid)
+    for rid, digit in label.items():
+        by_digit[digit].append(rid)
     chosen = [rid for digit in sorted(by_digit) for rid in random.Random(SEED).sample(by_digit[digit], PER_DIGIT)]
     return {"development": entry(["Development"], "Digits for development: ten images a digit", images=chosen)}
 
