@@ -19,6 +19,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -77,11 +78,17 @@ class ContentFolder:
         return id, Digest(length, md5.digest(), sha.digest() if sha else None)
 
     def reserve(self, length: int) -> str:
-        """Make an empty file that `write_at` will fill to `length` bytes, in any order."""
+        """Make a file that `write_at` will fill to `length` bytes, in any order.
+
+        Raises:
+            PayloadTooLarge: no room on the disk.
+        """
         id = secrets.token_hex(16)
         path = self._incoming / id
-        with _room(path), path.open("xb") as file:
-            file.truncate(length)
+        with _room(path):
+            if shutil.disk_usage(self._incoming).free < length:
+                raise OSError(errno.ENOSPC, "the whole would not fit")
+            path.touch()
         return id
 
     def write_at(self, id: str, offset: int, length: int, blocks: Iterable[bytes]) -> None:

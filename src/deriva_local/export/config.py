@@ -7,6 +7,7 @@ else's login, ask another host, write outside of the result, send results elsewh
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -107,12 +108,11 @@ def _bag(config: dict[str, Any]) -> list[str]:
         faults.append(f"bag.bag_archiver is {bag.get('bag_archiver')!r}: there are {', '.join(ARCHIVERS)}")
     name = bag.get("bag_name", "deriva_bag")
     environment = config.get("env", {})
-    try:
-        name = name.format(**environment)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        return [*faults, f"bag.bag_name is {name!r}: must be text whose {{names}} are in env"]
+    if not isinstance(name, str) or not isinstance(environment, dict):
+        return [*faults, f"bag.bag_name is {name!r}: must be text"]
+    name = re.sub(r"\{(\w+)\}", lambda field: str(environment.get(field[1], field[0])), name)
     if name in ("", ".", "..") or any(character in "/\\{}" or ord(character) < 32 for character in name):
-        faults.append(f"bag.bag_name is {name!r}: must be a plain file name")
+        faults.append(f"bag.bag_name is {name!r}: must be a plain file name, and its {{names}} must be in env")
     bag["bag_name"] = name
     return faults
 

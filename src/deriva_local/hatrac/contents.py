@@ -22,13 +22,13 @@ def put(call: Call, host: Host, name: Name) -> Answer:
     """
     caller = require_login(call.caller)
     description = Description.read(call.headers)
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         check_update(db, locate(db, name), caller, call.conditions, parents=call.parents)
     blob, digest = host.contents.receive(call.body, sha256=description.sha256 is not None)
     try:
         described = confirm(description, digest, BadRequest)
         host.contents.publish(blob)
-        with host.pool.connection() as db:
+        with host.transaction() as db:
             records.lock(db)
             id = add_version(
                 db,
@@ -68,7 +68,7 @@ def confirm(description: Description, digest: Digest, fault: type[ServiceError])
 def get(call: Call, host: Host, target: Name | Version) -> Answer:
     """GET or HEAD of a namespace, an object (its current version) or a version."""
     name = target if isinstance(target, Name) else target.name
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         place = locate(db, name)
         require_login(call.caller)
         if isinstance(target, Name) and place.existing().is_namespace:
@@ -128,7 +128,11 @@ def _content(call: Call, host: Host, row: VersionRow) -> Answer:
     headers["Content-Length"] = str(length)
     if call.method == "HEAD":
         return Answer(status, headers)
-    return Answer(status, headers, read_range(host.contents.open(row.blob or ""), start, length))
+    try:
+        file = host.contents.open(row.blob or "")
+    except FileNotFoundError:
+        raise NotFound(f"the content of {url} is gone: it was deleted a moment ago, or its file is lost") from None
+    return Answer(status, headers, read_range(file, start, length))
 
 
 def _range(call: Call, row: VersionRow) -> tuple[int, int] | None:
@@ -145,7 +149,7 @@ def _range(call: Call, row: VersionRow) -> tuple[int, int] | None:
 def list_versions(call: Call, host: Host, target: VersionList) -> Answer:
     """GET of `;versions`."""
     name = target.name
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         place = locate(db, name)
         require_login(call.caller)
         require(call.caller, "read", name.url, place.object().acls, place.above)

@@ -23,7 +23,7 @@ from deriva_local.hatrac.rights import NAMESPACE_LISTS, OBJECT_LISTS, VERSION_LI
 def get_metadata(call: Call, host: Host, target: Metadata) -> Answer:
     """GET of `;metadata` as JSON, or of one field as text."""
     require_login(call.caller)
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         row, _ = readable(call, db, locate(db, _name(target)), target.of)
     values = _fields(row)
     if target.field is None:
@@ -43,7 +43,7 @@ def put_metadata(call: Call, host: Host, target: Metadata) -> Answer:
     if isinstance(value, bytes):
         digest = host.contents.digest(row.blob or "", sha256=target.field == "content-sha256")
         confirm(Description(**change), digest, Conflict)
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         records.set_version_description(db, row.id, replace(_description(row), **change))
     return no_content()
 
@@ -55,7 +55,7 @@ def delete_metadata(call: Call, host: Host, target: Metadata) -> Answer:
     row = _owned_version(call, host, target)
     if target.field not in _fields(row):
         raise NotFound(f"the version has no {target.field}")
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         changed = replace(_description(row), **{_ATTRIBUTES[target.field]: None})
         records.set_version_description(db, row.id, changed)
     return no_content()
@@ -86,7 +86,7 @@ def _fields(row: VersionRow) -> dict[str, str]:
 
 def _owned_version(call: Call, host: Host, target: Metadata) -> VersionRow:
     """The version that the caller may describe, as the request's conditions expect it."""
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         row, place = readable(call, db, locate(db, _name(target)), target.of)
         require(call.caller, "owner", f"/hatrac{row.path}:{row.id}", row.acls, [*place.above, place.object().acls])
     value = _fields(row).get(target.field or "")
@@ -116,7 +116,7 @@ class _Guarded:
 
 def get_acl(call: Call, host: Host, target: AclPart) -> Answer:
     """GET of all lists, one list, or one entry."""
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         guarded = _guarded(call, db, target)
     if target.access is None:
         return json_document(call, {access: list(guarded.acls.get(access, ())) for access in guarded.lists})
@@ -135,7 +135,7 @@ def put_acl(call: Call, host: Host, target: AclPart) -> Answer:
         roles = call.json()
         if not isinstance(roles, list) or not all(isinstance(role, str) and role for role in roles):
             raise BadRequest('a list is a JSON array of role names, or of "*"')
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         records.lock(db)
         guarded, entries = _for_change(call, db, target, access)
         if target.entry is not None:
@@ -147,7 +147,7 @@ def put_acl(call: Call, host: Host, target: AclPart) -> Answer:
 def delete_acl(call: Call, host: Host, target: AclPart) -> Answer:
     """DELETE of one list, which becomes empty, or of one entry."""
     access = _one_list(target)
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         records.lock(db)
         guarded, entries = _for_change(call, db, target, access)
         if target.entry is not None and target.entry not in entries:

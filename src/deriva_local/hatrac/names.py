@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from psycopg_pool import ConnectionPool
+from psycopg import OperationalError
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from deriva_local.blobs.content import ContentFolder
-from deriva_local.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
+from deriva_local.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed, Unavailable
 from deriva_local.hatrac import records
 from deriva_local.hatrac.call import Answer, Call, created, listing, no_content
 from deriva_local.hatrac.headers import Conditions, Description
@@ -24,6 +26,15 @@ class Host:
 
     pool: ConnectionPool[Db]
     contents: ContentFolder
+
+    @contextmanager
+    def transaction(self) -> Iterator[Db]:
+        """A connection for the block, which is one transaction. Raises Unavailable when PostgreSQL does not answer."""
+        try:
+            with self.pool.connection() as db:
+                yield db
+        except (OperationalError, PoolTimeout) as error:
+            raise Unavailable(f"PostgreSQL does not answer ({type(error).__name__}): try again in a moment") from error
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ def list_namespace(call: Call, db: Db, place: Place) -> Answer:
 def put_namespace(call: Call, host: Host, name: Name) -> Answer:
     """PUT with the namespace content type."""
     caller = require_login(call.caller)
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         records.lock(db)
         place = locate(db, name)
         if place.row:
@@ -180,7 +191,7 @@ def delete(call: Call, host: Host, name: Name) -> Answer:
     caller = require_login(call.caller)
     if not name.segments:
         raise Forbidden("the root namespace cannot be deleted")
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         records.lock(db)
         place = locate(db, name)
         row = place.existing()
@@ -215,7 +226,7 @@ def _delete_content(db: Db, conditions: Conditions, place: Place) -> list[str]:
 def delete_version(call: Call, host: Host, target: Version) -> Answer:
     """DELETE of one version; the one before it becomes current."""
     caller = require_login(call.caller)
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         records.lock(db)
         place = locate(db, target.name)
         row = version_of(db, place, target)
@@ -256,7 +267,7 @@ def rename(call: Call, host: Host, name: Name) -> Answer:
     source, wanted, copy_acls = _rename_command(call)
     if source == name:
         raise Conflict(f"{name.url} is the source itself: give another name")
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         records.lock(db)
         old = locate(db, source)
         require(caller, "owner", source.url, old.object().acls, old.above)

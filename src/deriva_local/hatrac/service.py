@@ -29,7 +29,7 @@ class Hatrac:
     def prepare(self) -> None:
         """Make the tables, and clear away what a crash or an abandoned upload left. Before the first request."""
         contents = self._host.contents
-        with self._host.pool.connection() as db:
+        with self._host.transaction() as db:
             records.create_tables(db)
             records.delete_stale_uploads(db, UPLOAD_DAYS)
             blobs = set(contents.in_doubt())
@@ -52,7 +52,7 @@ class Hatrac:
 def _put(call: Call, host: Host, name: Name) -> Answer:
     """The namespace content type makes a namespace, unless the name is an object already."""
     if call.headers.get("content-type", "").partition(";")[0].strip() == NAMESPACE_TYPE:
-        with host.pool.connection() as db:
+        with host.transaction() as db:
             row = names.locate(db, name).row
         if row is None or row.is_namespace:
             return names.put_namespace(call, host, name)

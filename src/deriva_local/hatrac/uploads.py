@@ -44,7 +44,7 @@ def create(call: Call, host: Host, target: UploadList) -> Answer:
         blob,
     )
     try:
-        with host.pool.connection() as db:
+        with host.transaction() as db:
             records.lock(db)
             place = locate(db, target.name)
             check_update(db, place, caller, Conditions(), parents=call.parents)
@@ -59,7 +59,7 @@ def create(call: Call, host: Host, target: UploadList) -> Answer:
 def list_jobs(call: Call, host: Host, target: UploadList) -> Answer:
     """GET of `;upload`: the caller's pending jobs for this object."""
     caller = require_login(call.caller)
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         rows = [row for row in records.uploads(db, target.name.path) if row.owner == caller.id]
         if not rows:
             locate(db, target.name).object()
@@ -68,7 +68,7 @@ def list_jobs(call: Call, host: Host, target: UploadList) -> Answer:
 
 def status(call: Call, host: Host, target: Upload) -> Answer:
     """GET of a job: its shape and description. Which chunks have arrived is for the client to know."""
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         row, caller = _job(call, db, target)
     document: dict[str, Any] = {
         "url": _url(row),
@@ -88,7 +88,7 @@ def status(call: Call, host: Host, target: Upload) -> Answer:
 
 def put_chunk(call: Call, host: Host, target: Chunk) -> Answer:
     """PUT of one chunk, exactly as long as its place."""
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         row, _ = _job(call, db, target)
     if target.number >= row.chunk_count:
         raise Conflict(f"chunk {target.number} lies behind the end: the job has {row.chunk_count} chunks, from 0 on")
@@ -96,7 +96,7 @@ def put_chunk(call: Call, host: Host, target: Chunk) -> Answer:
     length = min(row.chunk_length, row.content_length - offset)
     try:
         host.contents.write_at(row.blob, offset, length, call.body)
-        with host.pool.connection() as db:
+        with host.transaction() as db:
             records.add_chunk(db, row.id, target.number)
     except (FileNotFoundError, ForeignKeyViolation):
         raise NotFound(f"the upload job {target.job} was finalized or cancelled meanwhile") from None
@@ -105,7 +105,7 @@ def put_chunk(call: Call, host: Host, target: Chunk) -> Answer:
 
 def finalize(call: Call, host: Host, target: Upload) -> Answer:
     """POST to a job: when all chunks are there and the checksums are right, the new version appears."""
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         row, caller = _job(call, db, target)
         if missing := records.missing_chunks(db, row, limit=10):
             raise Conflict(
@@ -115,7 +115,7 @@ def finalize(call: Call, host: Host, target: Upload) -> Answer:
     announced = Description(row.content_type, row.disposition, row.md5, row.sha256)
     description = confirm(announced, host.contents.digest(row.blob, sha256=row.sha256 is not None), Conflict)
     host.contents.publish(row.blob)
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         records.lock(db)
         _job(call, db, target)
         records.delete_upload(db, row.id)
@@ -135,7 +135,7 @@ def finalize(call: Call, host: Host, target: Upload) -> Answer:
 
 def cancel(call: Call, host: Host, target: Upload) -> Answer:
     """DELETE of a job."""
-    with host.pool.connection() as db:
+    with host.transaction() as db:
         records.lock(db)
         row, _ = _job(call, db, target)
         records.delete_upload(db, row.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deriva_local.blobs.content import ContentFolder, read_range
-from deriva_local.errors import BadRequest
+from deriva_local.errors import BadRequest, PayloadTooLarge
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,21 @@ def test_a_body_that_breaks_off_leaves_no_file(tmp_path):
 
     with pytest.raises(ConnectionError):
         contents.receive(broken(), sha256=False)
+    assert files(tmp_path) == []
+
+
+def test_a_full_disk_is_told_and_leaves_no_file(tmp_path):
+    contents = ContentFolder(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # of all limits to a file's size the one we can set
+    try:
+        with pytest.raises(PayloadTooLarge, match="free some space"):
+            contents.receive([bytes(60_000)] * 2, sha256=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(PayloadTooLarge):
+        contents.reserve(1 << 60)
+
     assert files(tmp_path) == []
 
 

@@ -6,11 +6,13 @@ import socket
 import ssl
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
 from deriva_local.auth import Client
 from deriva_local.blobs.content import ContentFolder
+from deriva_local.errors import Unavailable
 from deriva_local.hatrac.call import Answer, Call
 from deriva_local.hatrac.request import parse
 from deriva_local.hatrac.service import Hatrac
@@ -117,3 +119,16 @@ def test_objects_are_there_after_a_restart(pool, tmp_path):
     ask(restarted(pool, tmp_path), "PUT", "object", b"a", b"b")
 
     assert content(restarted(pool, tmp_path), "object") == b"ab"
+
+
+def test_without_postgresql_the_store_is_unavailable_and_comes_back_with_it(pool, database, tmp_path):
+    hatrac = restarted(pool, tmp_path)
+    ask(hatrac, "PUT", "object", b"content")
+    with psycopg.connect(database) as other:
+        mine = "datname = current_database() AND pid <> pg_backend_pid()"
+        other.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {mine}")
+
+    with pytest.raises(Unavailable, match="try again"):
+        content(hatrac, "object")
+    pool.check()
+    assert content(hatrac, "object") == b"content"
