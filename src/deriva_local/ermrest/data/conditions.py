@@ -1,12 +1,12 @@
 """FROM and WHERE of a resolved path, as SQL.
 
-A `Scope` knows how each table instance of a path is called in the statement: `t0`, `t1`, …; or `(w2).t0` once a right or full
-join had to take the rows before it as a whole.
+A `Scope` knows how each table instance of a path is called in the statement: `t0`, `t1`, …; or `(w2).t0` once a right
+or full join had to take the rows before it as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from psycopg import sql
@@ -22,7 +22,7 @@ from deriva_local.ermrest.data.resolved import (
     Path,
     Test,
 )
-from deriva_local.model import Column, Table, types
+from deriva_local.model import Column, ColumnType, Table, types
 
 _JOINS = {
     "inner": sql.SQL("{} JOIN {} AS {} ON {}"),
@@ -118,11 +118,11 @@ class Scope:
 
     def _compares(self, test: FieldCompares) -> sql.Composable:
         """Free text and lists of values, taken apart into comparisons of one field with one value."""
-        if len(test.fields) == 1 and test.operator == "=" and len(test.values) > 1 and not test.every_value:
-            only = test.fields[0]
-            if not only.column.type.is_array:
-                values = sql.SQL(", ").join(sql.Literal(value) for value in test.values)
-                return sql.SQL("{} IN ({})").format(sortable(only.column.type.typename, self.field(only)), values)
+        first = test.fields[0]
+        if test.operator == "=" and len(test.values) > 1 and not test.every_value and not first.column.type.is_array:
+            return sql.SQL("{} = ANY({})").format(
+                sortable(first.column.type.typename, self.field(first)), _array(first.column.type, test.values)
+            )
         matches = (
             _OR.join(self._compare(each, test.operator, sql.Literal(value)) for each in test.fields)
             for value in test.values
@@ -143,21 +143,13 @@ class Scope:
         )
 
 
-def column_of(column: Column) -> sql.Identifier:
-    """A column's name in PostgreSQL."""
-    return sql.Identifier(column.physical)
-
-
-def type_name(column: Column) -> sql.SQL:
-    """A column's type in PostgreSQL."""
-    return sql.SQL(types.postgres(column.type))  # a constant of the types module
-
-
 def sortable(typename: str, value: sql.Composable) -> sql.Composable:
     """The value in a form that can be compared: PostgreSQL has no equality for json."""
     return sql.SQL("{}::jsonb").format(value) if typename == "json" else value
 
 
-def listed(items: Iterator[sql.Composable] | list[sql.Composable]) -> sql.Composed:
-    """Items with commas between them."""
-    return sql.SQL(", ").join(items)
+def _array(kind: ColumnType, values: Sequence[str]) -> sql.Composable:
+    """Values as one array literal, which is far quicker to read than as many literals."""
+    escaped = (value.replace("\\", r"\\").replace('"', r"\"") for value in values)
+    typename = "jsonb" if kind.typename == "json" else types.postgres(kind)  # a constant of the types module
+    return sql.SQL("{}::" + typename + "[]").format(sql.Literal('{"' + '","'.join(escaped) + '"}'))

@@ -1,7 +1,8 @@
 """Reads the rows of a request's body: JSON, JSON stream or CSV.
 
-In: bytes and a content type. Out: `Rows`, which tell the names of the columns given and how SQL gets each value, typed for
-the column it is meant for. JSON stays one text that PostgreSQL takes apart; CSV goes into a temporary table by COPY.
+In: bytes and a content type. Out: `Rows`, which tell the names of the columns given and how SQL gets each value,
+typed for the column it is meant for. JSON stays one text that PostgreSQL takes apart; CSV goes into a temporary table
+by COPY.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Resolves the path part of a data resource against a model: tables, links, aliases, conditions.
 
-In: path elements of a syntax tree. Out: a `Path`. What the model does not have is a `Conflict`, as ERMrest answers it for data
-(a path speaks of a model, and the model contradicts it); what could not be right under any model is a `BadRequest`.
+In: path elements of a syntax tree. Out: a `Path`. What the model does not have is a `Conflict`, as ERMrest answers it
+for data (a path speaks of a model, and the model contradicts it); what could not be right under any model is a
+`BadRequest`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ In: a `Resource`, its `Options`, a `Model`. Out: a `Query` in which no name is l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from deriva_local.ermrest.data import syntax
 from deriva_local.ermrest.data.paths import PathResolver
@@ -22,34 +23,33 @@ from deriva_local.ermrest.data.resolved import (
     Rights,
 )
 from deriva_local.errors import BadRequest
-from deriva_local.model import Model, Table
+from deriva_local.model import Column, Model, Table
 
 # PostgreSQL cuts names of result columns here, and would mix up the ones that are longer.
 _LONGEST_NAME = 63
-_BIN_TYPES = frozenset(
-    [
-        "date",
-        "float4",
-        "float8",
-        "int2",
-        "int4",
-        "int8",
-        "numeric",
-        "serial2",
-        "serial4",
-        "serial8",
-        "timestamp",
-        "timestamptz",
-    ]
-    + ["ermrest_rct", "ermrest_rmt"]
-)
+_NUMBERS = frozenset({"float4", "float8", "int2", "int4", "int8", "numeric", "serial2", "serial4", "serial8"})
+_BIN_TYPES = _NUMBERS | {"date", "timestamp", "timestamptz", "ermrest_rct", "ermrest_rmt"}
+_SUMMABLE = _NUMBERS | {"interval"}
+_UNORDERED = frozenset({"boolean", "json", "jsonb", "uuid"})  # for PostgreSQL's min() and max()
+
+RightsOf = Callable[[Table], Mapping[str, bool]]
 
 
-def plan(resource: syntax.Resource, options: syntax.Options, model: Model) -> Query:
-    """The query of a GET."""
+def plan(
+    resource: syntax.Resource, options: syntax.Options, model: Model, rights: RightsOf = lambda table: {}
+) -> Query:
+    """The query of a GET.
+
+    Args:
+        rights: tells of a table which of the rights `update` and `delete` the client has, for `trs()` and `tcrs()`.
+
+    Raises:
+        Conflict: the model has no such table, column or link.
+        BadRequest: the resource makes no sense under any model.
+    """
     resolver = PathResolver(model)
     path = resolver.resolve(resource.path)
-    outputs, grouping = _outputs(resource, resolver)
+    outputs, grouping = _outputs(resource, resolver, rights)
     _check_names(outputs)
     ordering = _ordering(resource.sort, outputs)
     _check_page(resource, options)
@@ -61,12 +61,14 @@ def entity_outputs(table: Table, instance: Instance) -> tuple[Output, ...]:
     return tuple(Output(column.name, Field(instance, column)) for column in table.columns)
 
 
-def _outputs(resource: syntax.Resource, resolver: PathResolver) -> tuple[tuple[Output, ...], int | None]:
+def _outputs(
+    resource: syntax.Resource, resolver: PathResolver, rights: RightsOf
+) -> tuple[tuple[Output, ...], int | None]:
     """The columns of the answer, and how many of them are group keys (None: no groups)."""
     if resource.api == "entity":
         return entity_outputs(resolver.context.table, resolver.context), None
-    keys = tuple(output for item in resource.keys for output in _expand(item, resolver))
-    items = tuple(output for item in resource.items for output in _expand(item, resolver))
+    keys = tuple(output for item in resource.keys for output in _expand(item, resolver, rights))
+    items = tuple(output for item in resource.items for output in _expand(item, resolver, rights))
     aggregates = [output.name for output in (*keys, *items) if isinstance(output.value, Aggregate)]
     if resource.api == "attribute":
         if aggregates:
@@ -77,7 +79,7 @@ def _outputs(resource: syntax.Resource, resolver: PathResolver) -> tuple[tuple[O
     return (*keys, *items), len(keys)
 
 
-def _expand(item: syntax.Item, resolver: PathResolver) -> Iterator[Output]:
+def _expand(item: syntax.Item, resolver: PathResolver, rights: RightsOf) -> Iterator[Output]:
     """The outputs that one item of a projection stands for."""
     match item.value:
         case syntax.Wildcard(alias):
@@ -91,28 +93,49 @@ def _expand(item: syntax.Item, resolver: PathResolver) -> Iterator[Output]:
         case syntax.Bin():
             bucket = _bucket(item.value, resolver)
             yield Output(item.name or bucket.field.column.name, bucket)
+        case syntax.Call("trs" | "tcrs" as function, argument):
+            yield Output(item.name or function, _rights(function, argument, resolver, rights))
         case syntax.Call(function, argument):
-            yield _call(item.name, function, argument, resolver)
+            yield _aggregate(item.name, function, argument, resolver)
 
 
-def _call(
+def _rights(
+    function: str, argument: syntax.ColumnRef | syntax.Wildcard, resolver: PathResolver, rights: RightsOf
+) -> Rights:
+    if not isinstance(argument, syntax.ColumnRef) or argument.names[-1] != "RID":
+        raise BadRequest(f"{function}() takes the RID of a table instance: {function}(RID) or {function}(alias:RID).")
+    instance = resolver.field(argument).instance
+    allowed = rights(instance.table)
+    document: dict[str, object] = {mode: allowed.get(mode, False) for mode in ("update", "delete")}
+    if function == "tcrs":
+        document["column_update"] = {
+            column.name: allowed.get("update", False) and not column.is_system for column in instance.table.columns
+        }
+    return Rights(instance, json.dumps(document))
+
+
+def _aggregate(
     name: str | None, function: str, argument: syntax.ColumnRef | syntax.Wildcard, resolver: PathResolver
 ) -> Output:
-    if function in ("trs", "tcrs"):
-        if not isinstance(argument, syntax.ColumnRef) or argument.names[-1] != "RID":
-            raise BadRequest(
-                f"{function}() takes the RID of a table instance: {function}(RID) or {function}(alias:RID)."
-            )
-        return Output(name or function, Rights(resolver.field(argument).instance, columns=function == "tcrs"))
     if name is None:
         raise BadRequest(f"{function}() needs a name for its result: name:={function}(…).")
     if isinstance(argument, syntax.ColumnRef):
-        return Output(name, Aggregate(function, resolver.field(argument)))
+        field = resolver.field(argument)
+        _check_aggregate(function, field.column)
+        return Output(name, Aggregate(function, field))
     if function not in ("cnt", "cnt_d", "array", "array_d"):
         raise BadRequest(f"{function}(*) has no meaning; name a column.")
     if argument.alias is not None:
         return Output(name, Aggregate(function, resolver.instance(argument.alias)))
     return Output(name, Aggregate(function, None if function == "cnt" else resolver.context))
+
+
+def _check_aggregate(function: str, column: Column) -> None:
+    typename = column.type.typename
+    if (function in ("sum", "avg") and typename not in _SUMMABLE) or (
+        function in ("min", "max") and typename in _UNORDERED
+    ):
+        raise BadRequest(f"{function}({column.name}) has no meaning for the type {typename}.")
 
 
 def _bucket(bucket: syntax.Bin, resolver: PathResolver) -> Bucket:

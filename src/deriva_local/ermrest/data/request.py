@@ -1,7 +1,8 @@
 """Parses the percent-encoded path of a data resource into a syntax tree.
 
-In: `attribute/A:=isa:Image/RID=1-000S/isa:Subject/id:=A:RID,name@sort(id)`. Out: a `Resource`. Any text whatever gives either
-a tree or a `BadRequest` that tells the position. The language is ERMrest's ("Data Resource Naming" in its documentation).
+In: `attribute/A:=isa:Image/RID=1-000S/isa:Subject/id:=A:RID,name@sort(id)`. Out: a `Resource`. Any text whatever
+gives either a tree or a `BadRequest` that tells the position. The language is ERMrest's ("Data Resource Naming" in
+its documentation).
 """
 
 from __future__ import annotations

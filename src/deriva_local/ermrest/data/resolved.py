@@ -87,7 +87,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A function over the rows of a group; `argument` is a field, or an instance for its rows, or None for joined rows."""
+    """A function over a group; `argument` is a field, an instance for its rows, or None for the joined rows."""
 
     function: str
     argument: Field | Instance | None
@@ -105,10 +105,10 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Rights:
-    """What the client may do with each row of an instance, with a list of columns if `columns`."""
+    """What the client may do with the rows of an instance, as a JSON document."""
 
     instance: Instance
-    columns: bool
+    document: str
 
 
 Value = Field | Aggregate | Bucket | Rights
@@ -134,8 +134,8 @@ class Ordering:
 class Query:
     """A read.
 
-    `grouping` is None where each row of the answer is an entity of the context; otherwise it is the number of outputs, from the
-    first, that are group keys (0 for an aggregate).
+    `grouping` is None where each row of the answer is an entity of the context; otherwise it is the number of
+    outputs, from the first, that are group keys (0 for an aggregate).
     """
 
     path: Path

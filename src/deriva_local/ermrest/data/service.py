@@ -16,7 +16,7 @@ from deriva_local.ermrest.data.request import parse
 from deriva_local.ermrest.data.resolved import Field, Instance, Output, Path
 from deriva_local.ermrest.data.syntax import Options, Resource
 from deriva_local.errors import Forbidden, MethodNotAllowed, NotFound
-from deriva_local.model import Column
+from deriva_local.model import Column, Table
 from deriva_local.store import Reading, Writing
 
 # An answer up to this size is read at once, so that its connection goes back to the pool before the client has read it.
@@ -48,7 +48,7 @@ def _get(call: DataCall, resource: Resource, options: Options) -> DataAnswer:
     kind = render.content_type(options, call.headers)
     with contextlib.ExitStack() as stack:
         reading = stack.enter_context(call.catalog.reading(call.snap))
-        query = plan(resource, options, reading.model)
+        query = plan(resource, options, reading.model, lambda table: _rights(call, reading, table))
         _require_select(call, reading, query.path)
         tag = preconditions.etag(reading.snaptime, kind)
         headers = {"ETag": tag, "Vary": "accept, cookie", **render.disposition(options, kind)}
@@ -63,7 +63,14 @@ def _get(call: DataCall, resource: Resource, options: Options) -> DataAnswer:
         first, complete = _taken(blocks)
         if complete:
             return _complete(headers, kind, first)
-        return DataAnswer(200, headers, kind, _ended(itertools.chain(first, blocks), stack.pop_all()))
+        return DataAnswer(200, headers, kind, _OpenBody(itertools.chain(first, blocks), stack.pop_all()))
+
+
+def _rights(call: DataCall, reading: Reading, table: Table) -> dict[str, bool]:
+    """What the client may do with the table; nothing of a snapshot can be changed."""
+    if call.snap is not None:
+        return {}
+    return access.rights(call.client, reading.model, reading.model.schemas[table.schema_name], table)
 
 
 def _require_select(call: DataCall, reading: Reading, path: Path) -> None:
@@ -89,10 +96,23 @@ def _close(lines: Iterator[bytes]) -> None:
         lines.close()
 
 
-def _ended(blocks: Iterator[bytes], stack: contextlib.ExitStack) -> Iterator[bytes]:
-    """The blocks; at their end, or when nobody wants more, the transaction is ended."""
-    with stack:
-        yield from blocks
+class _OpenBody(Iterator[bytes]):
+    """Blocks that hold a transaction open: it ends with them, or when nobody wants more of them."""
+
+    def __init__(self, blocks: Iterator[bytes], transaction: contextlib.ExitStack) -> None:
+        self._blocks = blocks
+        self._transaction = transaction
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._blocks)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the transaction."""
+        self._transaction.close()
 
 
 def _complete(headers: dict[str, str], kind: str, blocks: Sequence[bytes]) -> DataAnswer:

@@ -1,8 +1,8 @@
 """Turns a resolved query into SQL, composed as a value.
 
-In: a `Query`, and a function that gives the relation of a table (the live rows, or those of a snapshot). Out: a SELECT whose
-columns carry the names of the answer, and COPY statements around it. Tables and columns appear by their ids (`t12`, `c34`)
-only; values are quoted literals, because COPY takes no parameters.
+In: a `Query`, and a function that gives the relation of a table (the live rows, or those of a snapshot). Out: a
+SELECT whose columns carry the names of the answer, and COPY statements around it. Tables and columns appear by their
+ids (`t12`, `c34`) only; values are quoted literals, because COPY takes no parameters.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from psycopg import sql
 from deriva_local.ermrest.data.conditions import Scope, sortable
 from deriva_local.ermrest.data.plan import one_row_per_entity
 from deriva_local.ermrest.data.resolved import Aggregate, Bucket, Field, Ordering, Output, Path, Query, Rights
-from deriva_local.ermrest.data.values import aggregate, bucket, rights_of, type_of
+from deriva_local.ermrest.data.values import aggregate, bucket, type_of
 from deriva_local.model import Table
 
 Relation = Callable[[Table], sql.Composable]
@@ -44,8 +44,9 @@ class Rows:
 def copy_json(rows: Rows, outputs: Sequence[Output]) -> sql.Composed:
     """COPY one JSON object per line.
 
-    In JSON text every control character is escaped, so with these two as quote and delimiter PostgreSQL neither quotes nor
-    escapes anything. Only a column of type json may hold line breaks of its own (between tokens); they become spaces.
+    In JSON text every control character is escaped, so with these two as quote and delimiter PostgreSQL neither
+    quotes nor escapes anything. Only a column of type json may hold line breaks of its own (between tokens); they
+    become spaces.
     """
     line = sql.SQL("row_to_json(r.*)")
     if any(type_of(output.value) == "json" for output in outputs):
@@ -111,8 +112,8 @@ def _value(query: Query, place: int, output: Output, scope: Scope) -> sql.Compos
         case Bucket():
             value = bucket(output.value, scope.field(output.value.field))
             return sql.SQL("any_value({})").format(value) if in_group else value
-        case Rights(instance, columns):
-            return rights_of(instance, columns)
+        case Rights(_, document):
+            return sql.SQL("{}::jsonb").format(sql.Literal(document))
 
 
 def _page(query: Query, relation: Relation) -> sql.Composed:

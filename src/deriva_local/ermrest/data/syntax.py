@@ -156,8 +156,8 @@ class SortKey:
 class Resource:
     """A data resource as named by a path.
 
-    `keys` are the group keys of an attributegroup; `items` is the projection (empty for entity). `before` and `after` are
-    page keys, None for null; they are None themselves when not given.
+    `keys` are the group keys of an attributegroup; `items` is the projection (empty for entity). `before` and `after`
+    are page keys, None for null; they are None themselves when not given.
     """
 
     api: str

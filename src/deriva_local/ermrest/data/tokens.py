@@ -1,7 +1,7 @@
 """Cuts the percent-encoded path of a data resource into tokens.
 
-In: text such as `entity/A:=isa:Image/name=a%2Fb`. Out: names (decoded) and marks, each with its position in the text. A name
-keeps no trace of its encoding, a mark is always unencoded: so a name may hold any character there is.
+In: text such as `entity/A:=isa:Image/name=a%2Fb`. Out: names (decoded) and marks, each with its position in the text.
+A name keeps no trace of its encoding, a mark is always unencoded: so a name may hold any character there is.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from psycopg import sql
 
 from deriva_local.ermrest.data.conditions import Scope, sortable
@@ -87,11 +85,3 @@ def _number(typename: str, value: sql.Composable) -> sql.Composable:
     if typename == "date":
         return sql.SQL("({} - DATE '1970-01-01')::float8").format(value)
     return sql.SQL("extract(epoch FROM {})").format(value)
-
-
-def rights_of(instance: Instance, columns: bool) -> sql.Composable:
-    """What may be done with a row."""
-    rights: dict[str, object] = {"update": True, "delete": True}
-    if columns:
-        rights["column_update"] = {column.name: not column.is_system for column in instance.table.columns}
-    return sql.SQL("{}::jsonb").format(sql.Literal(json.dumps(rights)))

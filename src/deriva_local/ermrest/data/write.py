@@ -1,7 +1,7 @@
 """POST, PUT and DELETE of data, each one transaction and a handful of statements, whatever the number of rows.
 
-In: a `Writing`, a resource that denotes what is to be changed, the rows given. Out: the statement that makes the change and
-selects what the answer shows.
+In: a `Writing`, a resource that denotes what is to be changed, the rows given. Out: the statement that makes the
+change and selects what the answer shows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OR = sql.SQL(" OR ")
 
 
 def check_names(table: Table, rows: Rows) -> None:
-    """Refuse CSV with columns that the table does not have. In JSON rows, ERMrest overlooks such keys, and clients use that."""
+    """Refuse CSV with columns that the table lacks. In JSON rows ERMrest overlooks such keys, and clients use that."""
     if isinstance(rows, CsvRows):
         _known(table, rows.names)
 
@@ -99,7 +99,7 @@ def upsert(table: Table, rows: Rows) -> Selection:
     """
     keys = _correlation(table, rows)
     given = [column for column in table.columns if column.name in rows.names]
-    changing = [column for column in given if not column.is_system and [column] not in keys]
+    changing = [column for column in given if not column.is_system]
     inserting = [column for column in table.columns if not column.is_system]
     preparation = sql.SQL(
         "WITH given AS ({typed}), matched AS (SELECT given.*, {found} AS rid FROM given),"

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from deriva_local.auth.client import Client
 from deriva_local.ermrest.data import DataAnswer, DataCall, handle
-from deriva_local.model import FIRST_FREE_ID, Column, ForeignKey, Key, Model, Schema, Table, types
+from deriva_local.model import Column, ForeignKey, Key, Model, Schema, Table, types
 from deriva_local.model.initial import initial_model, system_columns
 from deriva_local.store import Catalog, Store
 
@@ -20,7 +21,7 @@ CLIENT = Client("me", "Me", "Me Myself", "me@example.org", ("me",))
 
 
 class ModelBuilder:
-    """Adds tables to a model: `table("Image", {"Name": "text!"}, keys=[("Name",)], links={("Subject",): ("Subject", ("RID",))})`."""
+    """Adds tables to schema S of a model."""
 
     def __init__(self, start: Model) -> None:
         self._start = start
@@ -40,7 +41,11 @@ class ModelBuilder:
         table_id = next(self._ids)
         own = [
             Column(
-                next(self._ids), column, types.named(kind.rstrip("!")), not kind.endswith("!"), (defaults or {}).get(column)
+                next(self._ids),
+                column,
+                types.named(kind.rstrip("!")),
+                not kind.endswith("!"),
+                (defaults or {}).get(column),
             )
             for column, kind in columns.items()
         ]
@@ -81,7 +86,14 @@ def build_model() -> Model:
     )
     builder.table(
         "Image",
-        {"Filename": "text", "Subject": "text", "Reviewer": "text", "Size": "int8", "Info": "jsonb", "Labels": "text[]"},
+        {
+            "Filename": "text",
+            "Subject": "text",
+            "Reviewer": "text",
+            "Size": "int8",
+            "Info": "jsonb",
+            "Labels": "text[]",
+        },
         links=[(("Subject",), "Subject", ("RID",))],
     )
     builder.table(
@@ -109,21 +121,25 @@ def model() -> Model:
 
 
 @pytest.fixture(scope="session")
-def store(new_database: Callable[[], str]) -> Iterator[Store]:
+def shared_catalog(new_database: Callable[[], str], model: Model) -> Iterator[Catalog]:
+    """One catalog of the model above for the whole run."""
     store = Store(new_database())
-    yield store
+    catalog = store.catalog(store.create([CLIENT.id], CLIENT).id)
+    with catalog.writing(CLIENT) as writing:
+        writing.replace_model(model)
+    yield catalog
     store.close()
 
 
 @pytest.fixture
-def catalog(store: Store, model: Model) -> Iterator[Catalog]:
-    """A new catalog of the model above, without rows."""
-    record = store.create([CLIENT.id], CLIENT)
-    catalog = store.catalog(record.id)
-    with catalog.writing(CLIENT) as writing:
-        writing.replace_model(model)
-    yield catalog
-    store.delete(record.id)
+def catalog(shared_catalog: Catalog, model: Model) -> Catalog:
+    """The catalog without rows; emptying it takes a tenth of the time of making a new one."""
+    tables = [
+        sql.Identifier(schema, table.physical) for table in model.tables_by_id.values() for schema in ("data", "past")
+    ]
+    with shared_catalog.writing(CLIENT) as writing:
+        writing.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
+    return shared_catalog
 
 
 class Api:
@@ -133,12 +149,18 @@ class Api:
         self.catalog = catalog
         self.client = client
 
+    def anonymous(self) -> Api:
+        return Api(self.catalog, None)
+
+    def open(self, method: str, address: str, body: bytes = b"", snap: int | None = None, **headers: str) -> DataAnswer:
+        path, _, query = address.partition("?")
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return handle(DataCall(method, path, query, named, iter([body]), self.catalog, snap, self.client))
+
     def call(
         self, method: str, address: str, body: bytes = b"", snap: int | None = None, **headers: str
     ) -> tuple[DataAnswer, bytes]:
-        path, _, query = address.partition("?")
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = handle(DataCall(method, path, query, named, iter([body]), self.catalog, snap, self.client))
+        answer = self.open(method, address, body, snap, **headers)
         return answer, b"".join(answer.body)
 
     def get(self, address: str, snap: int | None = None) -> Any:
@@ -159,7 +181,11 @@ class Api:
 
 @pytest.fixture
 def api(catalog: Catalog) -> Api:
+    """The catalog as its owner."""
     return Api(catalog)
 
 
-__all__ = ["CLIENT", "FIRST_FREE_ID", "Api"]
+@pytest.fixture
+def other(catalog: Catalog) -> Api:
+    """The catalog as somebody whom no ACL names."""
+    return Api(catalog, Client("other", "Other", "Other One", "other@example.org", ("other",)))
