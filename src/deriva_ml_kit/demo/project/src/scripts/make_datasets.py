@@ -67,8 +67,8 @@ def development_plan(label: Mapping[str, str]) -> Plan:
 
 def split_plan(label: Mapping[str, str]) -> Plan:
     """All images, and a split in which each digit has the same share of both parts."""
-    rids = sorted(label)
-    train, test = train_test_split(rids, test_size=TEST_SHARE, stratify=[label[rid] for rid in rids], random_state=SEED)
+    rids = list(label)
+    train, test = train_test_split(rids, test_size=TEST_SHARE, stratify=list(label.values()), random_state=SEED)
     return {
         "complete": entry(["Complete"], "All digits", images=rids),
         "training": entry(["Training"], "Digits for training: four fifths of all", images=train),
