@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,12 @@ class LocalHost:
     def env(self) -> dict[str, str]:
         """The environment of a program that is to trust the host and to be logged in."""
         return os.environ | dict.fromkeys(TRUST_VARIABLES, str(self.ca_bundle))
+
+
+@pytest.fixture(scope="session")
+def new_port() -> Callable[[], int]:
+    """A function that gives a port that nothing listens on."""
+    return free_port
 
 
 @pytest.fixture(scope="session")

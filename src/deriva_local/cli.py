@@ -133,13 +133,15 @@ def _reset(options: argparse.Namespace, paths: Paths) -> int:
     if not options.yes and not _confirmed(paths):
         print("Nothing was deleted.")
         return 1
-    hostname = _hostname(paths)
+    hostname, external = _hostname(paths), "dsn" in read_json(paths.config)
     if hostname:
         from deriva_local import credentials  # noqa: PLC0415
 
         credentials.log_out(hostname)
     daemon.reset(paths)
     print(f"Deleted what deriva-local kept in {paths.data_dir}.")
+    if external:
+        print("The databases deriva_local, deriva_template_… and catalog_… of the PostgreSQL of --dsn are still there.")
     return 0
 
 

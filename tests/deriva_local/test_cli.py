@@ -14,7 +14,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,28 +86,20 @@ class Installation:
 
 
 @pytest.fixture
-def own(tmp_path: Path, free_port: int) -> Iterator[Installation]:
+def own(tmp_path: Path, new_port: Callable[[], int]) -> Iterator[Installation]:
     """For tests that start, stop and break things."""
-    installation = Installation(tmp_path, free_port)
+    installation = Installation(tmp_path, new_port())
     yield installation
     installation.run("reset", "--yes")
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def up(tmp_path_factory: pytest.TempPathFactory, new_port: Callable[[], int]) -> Iterator[Installation]:
     """A running host, for tests that leave it running."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    installation = Installation(tmp_path_factory.mktemp("up"), port)
+    installation = Installation(tmp_path_factory.mktemp("up"), new_port())
     installation.start()
     yield installation
     installation.run("reset", "--yes")
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def kill(pid: int) -> None:
@@ -162,9 +154,12 @@ def test_starting_on_another_port_than_the_running_one_is_refused(up: Installati
     assert "deriva-local stop" in output
 
 
-def test_the_port_stays_the_same_without_being_named_again(own: Installation) -> None:
+def test_the_port_stays_the_same_and_is_not_given_up_silently(own: Installation) -> None:
     own.start()
     own.run("stop")
+    with socket.create_server(("127.0.0.1", own.port)):
+        output = json.loads(own.run("start", "--json", code=1).splitlines()[0])
+    assert f"Port {own.port}" in output["error"]["message"]
     assert json.loads(own.run("start", "--json"))["port"] == own.port
 
 
@@ -175,25 +170,18 @@ def test_a_port_in_use_is_named_with_the_way_out(own: Installation) -> None:
     assert "--port" in output
 
 
-def test_the_remembered_port_is_not_given_up_silently(own: Installation) -> None:
-    own.start()
-    own.run("stop")
-    with socket.create_server(("127.0.0.1", own.port)):
-        output = json.loads(own.run("start", "--json", code=1).splitlines()[0])
-    assert f"Port {own.port}" in output["error"]["message"]
-
-
 def test_the_first_start_takes_the_next_port_when_the_usual_one_is_busy(
-    free_port: int, monkeypatch: pytest.MonkeyPatch
+    new_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loopback, "DEFAULT_PORT", free_port)
-    with socket.create_server(("127.0.0.1", free_port)):
+    busy = new_port()
+    monkeypatch.setattr(loopback, "DEFAULT_PORT", busy)
+    with socket.create_server(("127.0.0.1", busy)):
         sockets = loopback.bind(None, None)
     ports = {bound.getsockname()[1] for bound in sockets}
     for bound in sockets:
         bound.close()
     assert len(ports) == 1
-    assert free_port < ports.pop() < free_port + loopback.PORTS_TRIED
+    assert busy < ports.pop() < busy + loopback.PORTS_TRIED
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::"])
@@ -341,6 +329,35 @@ def test_no_secret_is_in_the_logs_or_on_a_command_line(up: Installation) -> None
     assert up.token() not in logs
     assert "wrong-token" not in logs
     assert "dbname" not in " ".join(psutil.Process(found["pid"]).cmdline())
+
+
+def test_an_external_postgresql_is_used_and_remembered_and_outlives_the_host(
+    own: Installation, cluster: Cluster
+) -> None:
+    dsn = cluster.dsn("postgres")
+    found = own.start("--dsn", dsn)
+    assert not (own.data_dir / "postgres").exists()
+    assert dsn not in " ".join(psutil.Process(found["pid"]).cmdline())
+    assert stat.S_IMODE((own.data_dir / "config.json").stat().st_mode) == 0o600
+    own.run("stop")
+    assert json.loads(own.run("start", "--json"))["catalogs"] == []
+    own.run("stop")
+    assert cluster.is_running()
+    assert not (own.data_dir / "postgres").exists()
+    assert "still there" in own.run("reset", "--yes")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "complaint"),
+    [("host=/nowhere password=geheim", "does not let us in"), ("geheim", "neither a libpq connection string")],
+)
+def test_an_external_postgresql_that_does_not_answer_is_reported_without_its_password(
+    own: Installation, dsn: str, complaint: str
+) -> None:
+    output = own.run("start", "--port", str(own.port), "--dsn", dsn, code=1)
+    assert complaint in output
+    assert "geheim" not in output
+    assert "Traceback" not in output
 
 
 def test_reset_needs_a_yes_and_then_deletes_all_of_ours(own: Installation) -> None:

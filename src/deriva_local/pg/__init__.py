@@ -1,9 +1,9 @@
 """PostgreSQL under the service: our own cluster from the wheel's binaries, or a server that somebody else runs.
 
-Both give `dsn(database)`, a libpq connection string; nothing above this package knows which of the two it talks to.
+Both `Cluster` and `external.ExternalServer` give `dsn(database)`, a libpq connection string; nothing above this package
+knows which of the two it talks to.
 """
 
 from deriva_local.pg.cluster import Cluster
-from deriva_local.pg.external import ExternalServer
 
-__all__ = ["Cluster", "ExternalServer"]
+__all__ = ["Cluster"]

@@ -152,6 +152,7 @@ class Cluster:
         binaries.SYSTEM_DIR.mkdir(mode=0o755, parents=True, exist_ok=True)
         target = binaries.SYSTEM_DIR / secrets.token_hex(6)
         target.mkdir(mode=0o700)
+        (target / "belongs-to").write_text(f"{self.data_dir}\n")  # for people who find the folder
         os.chown(target, binaries.unprivileged_uid(), -1)
         self._home.symlink_to(target)
 

@@ -54,17 +54,15 @@ def test_a_cluster_starts_in_a_folder_that_does_not_exist_yet(own: Cluster) -> N
     assert ask(own, "SELECT current_setting('server_version')") == "16.14"
 
 
-def test_commits_reach_the_disk_before_they_are_acknowledged(own: Cluster) -> None:
-    own.start()
-    assert ask(own, "SHOW fsync") == "on"
-    assert ask(own, "SHOW synchronous_commit") == "on"
-    assert ask(own, "SHOW full_page_writes") == "on"
+def test_commits_reach_the_disk_before_they_are_acknowledged(cluster: Cluster) -> None:
+    assert ask(cluster, "SHOW fsync") == "on"
+    assert ask(cluster, "SHOW synchronous_commit") == "on"
+    assert ask(cluster, "SHOW full_page_writes") == "on"
 
 
-def test_sorting_is_by_code_point_and_case_folding_knows_more_than_ascii(own: Cluster) -> None:
-    own.start()
-    assert ask(own, "SELECT 'Z' < 'a'") is True
-    assert ask(own, "SELECT lower('ÄÖÜ')") == "äöü"
+def test_sorting_is_by_code_point_and_case_folding_knows_more_than_ascii(cluster: Cluster) -> None:
+    assert ask(cluster, "SELECT 'Z' < 'a'") is True
+    assert ask(cluster, "SELECT lower('ÄÖÜ')") == "äöü"
 
 
 def test_data_survive_stop_and_start(own: Cluster) -> None:
@@ -150,12 +148,11 @@ def test_a_connection_string_for_a_stopped_server_says_how_to_start_it(own: Clus
         own.dsn("postgres")
 
 
-def test_the_socket_is_out_of_reach_for_other_users_and_there_is_no_tcp(own: Cluster) -> None:
-    own.start()
-    found = postmaster.find(own.pgdata)
+def test_the_socket_is_out_of_reach_for_other_users_and_there_is_no_tcp(cluster: Cluster) -> None:
+    found = postmaster.find(cluster.pgdata)
     assert found is not None
     assert stat.S_IMODE(found.socket_dir.stat().st_mode) == 0o700
-    assert ask(own, "SHOW listen_addresses") == ""
+    assert ask(cluster, "SHOW listen_addresses") == ""
 
 
 def test_a_folder_whose_path_is_too_long_for_a_socket_works(tmp_path: Path) -> None:
@@ -201,9 +198,8 @@ def test_no_folder_above_the_data_directory_changes_its_mode(real_home: Path, tm
 
 
 @as_root
-def test_as_root_postgresql_runs_as_somebody_else(own: Cluster) -> None:
-    own.start()
-    assert own.pgdata.stat().st_uid == binaries.unprivileged_uid() != 0
+def test_as_root_postgresql_runs_as_somebody_else(cluster: Cluster) -> None:
+    assert cluster.pgdata.stat().st_uid == binaries.unprivileged_uid() != 0
 
 
 @as_root
