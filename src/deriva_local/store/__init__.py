@@ -5,5 +5,6 @@ from __future__ import annotations
 from deriva_local.store.catalog import Author, Catalog, Reading, Writing
 from deriva_local.store.registry import CatalogRecord, Store
 from deriva_local.store.service import ServiceDatabase
+from deriva_local.store.truncation import truncate
 
-__all__ = ["Author", "Catalog", "CatalogRecord", "Reading", "ServiceDatabase", "Store", "Writing"]
+__all__ = ["Author", "Catalog", "CatalogRecord", "Reading", "ServiceDatabase", "Store", "Writing", "truncate"]

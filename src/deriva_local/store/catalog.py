@@ -136,8 +136,8 @@ class Writing(Reading):
         statements = ddl.changes(self.model, new)
         self.model = new  # errors speak of it
         with self._translated():
-            for statement in statements:
-                self.connection.execute(_whole(statement))
+            if statements:  # all in one go: one round trip
+                self.connection.execute(sql.SQL("; ").join(statements))
             self.connection.execute(
                 "INSERT INTO meta.model VALUES (%s, %s)"
                 " ON CONFLICT (valid_from) DO UPDATE SET document = excluded.document",

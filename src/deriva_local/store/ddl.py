@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from psycopg import sql
 
-from deriva_local.model import Column, ForeignKey, Key, Model, Table, types
+from deriva_local.model import Column, ForeignKey, Json, Key, Model, Table, types
 
 Statement = sql.Composable
 Constraint = TypeVar("Constraint", Key, ForeignKey)
@@ -56,7 +56,7 @@ def past(table: Table) -> sql.Identifier:
 
 def create_table(table: Table) -> Iterator[Statement]:
     """Live and past table with keys and triggers; foreign keys come later."""
-    columns = [_column(column, column.nullok) for column in table.columns]
+    columns = [_column(column, column.nullok) + _default_clause(column) for column in table.columns]
     bare = [_column(column, True) for column in table.columns]
     keys = [_key_clause(key) for key in table.keys]
     yield from (_sequence(column) for column in table.columns if types.is_serial(column.type))
@@ -67,7 +67,6 @@ def create_table(table: Table) -> Iterator[Statement]:
         past(table), sql.SQL(", ").join(bare)
     )
     yield sql.SQL("CREATE INDEX ON {} (c1)").format(past(table))
-    yield from (statement for column in table.columns if (statement := _set_default(table, column)))
     yield from _triggers(table)
 
 
@@ -106,6 +105,11 @@ def _column(column: Column, nullok: bool) -> Statement:
     return clause if nullok else clause + sql.SQL(" NOT NULL")
 
 
+def _default_clause(column: Column) -> Statement:
+    value = default(column)
+    return sql.SQL("") if value is None else sql.SQL(" DEFAULT {}").format(value)
+
+
 def _type(column: Column) -> sql.SQL:
     return sql.SQL(types.postgres(column.type))  # a constant of the types module
 
@@ -131,8 +135,12 @@ def literal(column: Column) -> Statement:
     if types.is_json(column.type):
         return sql.Literal(types.json_text(value))
     if isinstance(value, list):
-        return sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(sql.Literal(types.text(item)) for item in value))
+        return sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(map(_item, value)))
     return sql.Literal(types.text(value))
+
+
+def _item(value: Json) -> Statement:
+    return sql.Literal(None if value is None else types.text(value))
 
 
 def _set_default(table: Table, column: Column) -> Statement | None:
@@ -163,12 +171,10 @@ def _add_column(table: Table, column: Column) -> Iterator[Statement]:
     if types.is_serial(column.type):
         yield _sequence(column)
     bare = _column(column, True)
-    value = default(column)
     yield sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(past(table), bare)
-    if column.cast_from is None and value is not None:
-        yield sql.SQL("ALTER TABLE {} ADD COLUMN {} DEFAULT {}").format(live(table), bare, value)
-    else:
-        yield sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(live(table), bare)
+    if column.cast_from is None:
+        bare += _default_clause(column)
+    yield sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(live(table), bare)
     yield from _fill_column(table, column)
     if column.cast_from is not None and (statement := _set_default(table, column)):
         yield statement

@@ -20,8 +20,7 @@ from deriva_local.store import ddl
 def create(connection: psycopg.Connection) -> None:
     """Make schemas, functions and the tables of the initial model in an empty database."""
     connection.execute(_layout().encode())
-    for statement in ddl.changes(Model(), initial_model()):
-        connection.execute(sql.Composed([statement]))
+    connection.execute(sql.SQL("; ").join(ddl.changes(Model(), initial_model())))
 
 
 def fingerprint() -> str:

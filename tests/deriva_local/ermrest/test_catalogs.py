@@ -100,6 +100,21 @@ def test_history_tells_the_first_and_last_snapshot(catalog: Rest) -> None:
         catalog("GET", "/history/soup")
 
 
+def test_owners_can_forget_the_past(catalog: Rest) -> None:
+    first = catalog("GET", "/history/,").json["snaprange"][0]
+    catalog("PUT", "/annotation/x", 1)
+    now = catalog("GET").json["snaptime"]
+    with pytest.raises(Forbidden):
+        catalog.as_client(BERT)("DELETE", f"/history/,{now}")
+    assert catalog("DELETE", f"/history/,{now}").status == 204
+    assert catalog("GET", "/history/,").json["snaprange"] == [now, now]
+    with pytest.raises(NotFound):
+        catalog.at(f"{catalog.base}@{first}")("GET", "/schema")
+    for span in (",", f"{now},"):
+        with pytest.raises(BadRequest, match="UNTIL"):
+            catalog("DELETE", f"/history/{span}")
+
+
 def test_an_alias_is_another_name_until_it_is_deleted(service: Rest, catalog: Rest, name: str) -> None:
     target = catalog("GET").json["id"]
     assert service("POST", "/alias", {"id": name, "alias_target": target}).status == 201

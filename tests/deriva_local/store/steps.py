@@ -56,7 +56,7 @@ def insert(catalog: Catalog, table_name: str, *rows: dict[str, Any], client: Cli
         return writing.snaptime
 
 
-def update(catalog: Catalog, table_name: str, column: str, old: Any, new: Any, client: Client = ANNE) -> int:
+def update(catalog: Catalog, table_name: str, column: str, old: Any, new: Any, *, client: Client = ANNE) -> int:
     """Set `column` to `new` where it is `old`; the snapshot that did."""
     with catalog.writing(client) as writing:
         table = writing.model.table("S", table_name)

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from deriva_local.ermrest.schema import alter, create, definitions
 from deriva_local.ermrest.schema.address import parse
 from deriva_local.errors import NotFound
-from deriva_local.store import Catalog, Store
+from deriva_local.store import Catalog, Store, ddl, truncate
 
 from .steps import (
     ANNE,
@@ -145,6 +146,35 @@ def test_a_row_changed_twice_in_one_request_leaves_one_past_row(catalog: Catalog
     with catalog.reading() as reading:
         kept = reading.connection.execute(f"SELECT count(*) FROM past.{table.physical}".encode()).fetchone()
     assert kept == (1,)
+
+
+def test_a_truncated_past_is_gone_and_the_rest_reads_as_before(catalog: Catalog) -> None:
+    add_table(catalog, "T", {"A": "text"})
+    add_table(catalog, "Gone", {"A": "text"})
+    insert(catalog, "Gone", {"A": "x"})
+    first = insert(catalog, "T", {"A": "1"}, {"A": "x"})
+    change(catalog, lambda model: alter.drop_table(model, parse("schema/S/table/Gone")))
+    second = update(catalog, "T", "A", "1", "2")
+    third = update(catalog, "T", "A", "2", "3")
+    kept = {snap: contents(catalog, snap) for snap in (second, third)}
+    with catalog.writing(ANNE) as writing:
+        truncate(writing, second)
+    for snap in (first, second - 1):
+        with pytest.raises(NotFound), catalog.reading(snap):
+            pass
+    assert {snap: contents(catalog, snap) for snap in kept} == kept
+    assert now(catalog) == third
+    with catalog.reading() as reading:
+        tables = reading.all(sql.SQL("SELECT tablename FROM pg_tables WHERE schemaname IN ('data', 'past')"))
+        assert reading.one(sql.SQL("SELECT count(*) FROM {} AS t").format(ddl.past(reading.model.table("S", "T")))) == (
+            1,
+        )
+        assert sorted(name for (name,) in tables) == sorted([f"t{table}" for table in reading.model.tables_by_id] * 2)
+
+
+def test_a_past_that_never_was_cannot_be_truncated(catalog: Catalog) -> None:
+    with pytest.raises(NotFound), catalog.writing(ANNE) as writing:
+        truncate(writing, 1)
 
 
 # A step is a name and a small number that picks table, column or value.
