@@ -28,6 +28,7 @@ class JsonRows:
     """Rows as the text of a JSON array of objects."""
 
     names: frozenset[str]
+    count: int
     text: str
 
     @property
@@ -62,6 +63,11 @@ class CsvRows:
     def names(self) -> frozenset[str]:
         """The names of the columns given."""
         return frozenset(self.header)
+
+    @property
+    def count(self) -> int:
+        """The number of rows, or a few more: line breaks within values are counted, too."""
+        return self.content.count(b"\n") + 1
 
     @property
     def source(self) -> sql.Composable:
@@ -124,7 +130,7 @@ def _json_rows(data: bytes) -> JsonRows:
     names: set[str] = set()
     for place, row in enumerate(document, start=1):
         names.update(_keys(row, place))
-    return JsonRows(frozenset(names), text)
+    return JsonRows(frozenset(names), len(document), text)
 
 
 def _keys(row: Any, place: int) -> Iterable[str]:

@@ -8,8 +8,8 @@ its documentation).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
+from deriva_local.ermrest.data.cursor import Cursor
 from deriva_local.ermrest.data.syntax import (
     Bin,
     Call,
@@ -40,7 +40,6 @@ _COMPARISONS = frozenset({"=", "::lt::", "::leq::", "::gt::", "::geq::", "::rege
 _OUTER_JOINS = frozenset({"left", "right", "full"})
 _DEEPEST = 64  # levels of parentheses
 PageKey = tuple[str | None, ...]
-_T = TypeVar("_T")
 
 
 def parse(path: str) -> Resource:
@@ -88,53 +87,12 @@ def _segments(path: str) -> list[_Segment]:
     return [_Segment(path, tokens) for tokens in parts]
 
 
-class _Segment:
+class _Segment(Cursor):
     """Recursive descent over what stands between two slashes."""
 
     def __init__(self, path: str, tokens: list[Token]) -> None:
-        self._path = path
-        self._tokens = tokens
-        self._at = 0
+        super().__init__(path, tokens)
         self._depth = 0
-
-    def whole(self, part: Callable[[], _T]) -> _T:
-        """What `part` reads, if it reads to the end."""
-        found = part()
-        if self._peek() != END:
-            raise self._unexpected("the end of the path element")
-        return found
-
-    # Tokens
-
-    def _peek(self, ahead: int = 0) -> str:
-        return self._tokens[min(self._at + ahead, len(self._tokens) - 1)].kind
-
-    def _accept(self, kind: str) -> bool:
-        if self._peek() == kind:
-            self._at += 1
-            return True
-        return False
-
-    def _expect(self, kind: str, wanted: str) -> Token:
-        token = self._tokens[self._at]
-        if not self._accept(kind):
-            raise self._unexpected(wanted)
-        return token
-
-    def _unexpected(self, wanted: str) -> BadRequest:
-        token = self._tokens[self._at]
-        found = "the end" if token.kind == END else repr(token.text)
-        return BadRequest(f"Expected {wanted} at position {token.position} of {self._path!r}, found {found}.")
-
-    def name(self, wanted: str = "a name") -> str:
-        """The next token, which must be a name."""
-        return self._expect(NAME, wanted).text
-
-    def _list(self, one: Callable[[], _T]) -> tuple[_T, ...]:
-        found = [one()]
-        while self._accept(","):
-            found.append(one())
-        return tuple(found)
 
     # Path elements
 
@@ -145,7 +103,7 @@ class _Segment:
 
     def element(self) -> Element:
         """A further element: context reset, link or filter."""
-        if self._accept("$"):
+        if self.accept("$"):
             return Reset(self.name("an alias"))
         alias = self._alias()
         if self._is_outer_join() or self._is_column_list():
@@ -155,57 +113,57 @@ class _Segment:
         return Filter(self._disjunction())
 
     def _alias(self) -> str | None:
-        if self._peek() == NAME and self._peek(1) == ":=":
+        if self.peek() == NAME and self.peek(1) == ":=":
             alias = self.name()
-            self._at += 1
+            self.skip()
             return alias
         return None
 
     def _table(self) -> TableRef:
         first = self.name("a table")
-        return TableRef(first, self.name("a table")) if self._accept(":") else TableRef(None, first)
+        return TableRef(first, self.name("a table")) if self.accept(":") else TableRef(None, first)
 
     def _is_table(self) -> bool:
         """Whether there is a table's name and nothing else."""
-        length = 3 if self._peek(1) == ":" else 1
-        return self._peek() == NAME and self._peek(length) == END
+        length = 3 if self.peek(1) == ":" else 1
+        return self.peek() == NAME and self.peek(length) == END
 
     def _is_outer_join(self) -> bool:
-        return self._tokens[self._at].text in _OUTER_JOINS and self._peek() == NAME and self._peek(1) == "("
+        return self.text() in _OUTER_JOINS and self.peek() == NAME and self.peek(1) == "("
 
     def _is_column_list(self) -> bool:
         """Whether parentheses enclose columns, not a condition."""
         ahead = 1
-        while self._peek(ahead) in (NAME, ":", ","):
+        while self.peek(ahead) in (NAME, ":", ","):
             ahead += 1
-        return self._peek() == "(" and self._peek(ahead) == ")" and ahead > 1 and self._peek(ahead + 1) in (END, "=")
+        return self.peek() == "(" and self.peek(ahead) == ")" and ahead > 1 and self.peek(ahead + 1) in (END, "=")
 
     def _column_link(self, alias: str | None) -> Element:
-        join = self.name() if self._peek() == NAME else "inner"
+        join = self.name() if self.peek() == NAME else "inner"
         left = self._column_list()
-        if join == "inner" and self._peek() == END:
+        if join == "inner" and self.peek() == END:
             return EndpointLink(left, alias)
-        self._expect("=", "'='")
+        self.expect("=", "'='")
         return ColumnLink(left, self._column_list(), join, alias)
 
     def _column_list(self) -> tuple[ColumnRef, ...]:
-        self._expect("(", "'('")
-        columns = self._list(self._column)
-        self._expect(")", "')'")
+        self.expect("(", "'('")
+        columns = self.list_of(self._column)
+        self.expect(")", "')'")
         return columns
 
     def _column(self) -> ColumnRef:
         names = [self.name("a column")]
-        while len(names) < 3 and self._accept(":"):
+        while len(names) < 3 and self.accept(":"):
             names.append(self.name("a column"))
         return ColumnRef(tuple(names))
 
     def _column_or_wildcard(self) -> ColumnRef | Wildcard:
-        if self._accept("*"):
+        if self.accept("*"):
             return Wildcard()
-        if self._peek() == NAME and self._peek(1) == ":" and self._peek(2) == "*":
+        if self.peek() == NAME and self.peek(1) == ":" and self.peek(2) == "*":
             alias = self.name()
-            self._at += 2
+            self.skip(2)
             return Wildcard(alias)
         return self._column()
 
@@ -216,82 +174,82 @@ class _Segment:
 
     def _junction(self, kind: str, mark: str, one: Callable[[], Condition]) -> Condition:
         operands = [one()]
-        while self._accept(mark):
+        while self.accept(mark):
             operands.append(one())
         return operands[0] if len(operands) == 1 else Junction(kind, tuple(operands))
 
     def _negation(self) -> Condition:
-        if self._accept("!"):
-            return Negation(self._group() if self._peek() == "(" else self._predicate())
-        return self._group() if self._peek() == "(" else self._predicate()
+        if self.accept("!"):
+            return Negation(self._group() if self.peek() == "(" else self._predicate())
+        return self._group() if self.peek() == "(" else self._predicate()
 
     def _group(self) -> Condition:
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise BadRequest(f"{self._path!r} nests more than {_DEEPEST} levels of parentheses.")
-        self._expect("(", "'('")
+            raise BadRequest(f"{self.path!r} nests more than {_DEEPEST} levels of parentheses.")
+        self.expect("(", "'('")
         condition = self._disjunction()
-        self._expect(")", "')'")
+        self.expect(")", "')'")
         self._depth -= 1
         return condition
 
     def _predicate(self) -> Condition:
         column = self._column_or_wildcard()
-        if isinstance(column, ColumnRef) and self._accept("::null::"):
+        if isinstance(column, ColumnRef) and self.accept("::null::"):
             return IsNull(column)
-        operator = self._peek()
+        operator = self.peek()
         if operator not in _COMPARISONS:
-            raise self._unexpected("an operator such as = or ::gt::")
-        self._at += 1
-        if self._peek() == NAME and self._peek(1) == "(":
+            raise self.unexpected("an operator such as = or ::gt::")
+        self.skip()
+        if self.peek() == NAME and self.peek(1) == "(":
             return self._quantified(column, operator)
         return Comparison(column, operator, (self._value(),))
 
     def _quantified(self, column: ColumnRef | Wildcard, operator: str) -> Condition:
-        if self._tokens[self._at].text not in ("any", "all"):
-            raise self._unexpected("any(…) or all(…)")
+        if self.text() not in ("any", "all"):
+            raise self.unexpected("any(…) or all(…)")
         quantifier = self.name()
-        self._at += 1
-        values = self._list(self._value)
-        self._expect(")", "')'")
+        self.skip()
+        values = self.list_of(self._value)
+        self.expect(")", "')'")
         return Comparison(column, operator, values, quantifier)
 
     def _value(self) -> str:
         """A literal; nothing at all is the empty text."""
-        return self.name() if self._peek() == NAME else ""
+        return self.name() if self.peek() == NAME else ""
 
     # Projections
 
     def projection(self) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
         """No group keys, and the items."""
-        return (), self._list(self._item)
+        return (), self.list_of(self._item)
 
     def groups(self) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
         """Group keys, and perhaps items after a semicolon."""
-        keys = self._list(self._item)
-        return keys, self._list(self._item) if self._accept(";") else ()
+        keys = self.list_of(self._item)
+        return keys, self.list_of(self._item) if self.accept(";") else ()
 
     def _item(self) -> Item:
         name = self._alias()
-        if self._peek() == NAME and self._peek(1) == "(":
+        if self.peek() == NAME and self.peek(1) == "(":
             return Item(self._call(), name)
         return Item(self._column_or_wildcard(), name)
 
     def _call(self) -> Call | Bin:
-        function = self._tokens[self._at].text
+        function = self.text()
         if function not in FUNCTIONS and function != "bin":
-            raise self._unexpected(f"one of the functions bin, {', '.join(sorted(FUNCTIONS))}")
-        self._at += 2
+            raise self.unexpected(f"one of the functions bin, {', '.join(sorted(FUNCTIONS))}")
+        self.skip(2)
         found: Call | Bin
         if function == "bin":
             found = Bin(self._column(), *(self._bin_argument() for _ in range(3)))
         else:
             found = Call(function, self._column_or_wildcard())
-        self._expect(")", "')'")
+        self.expect(")", "')'")
         return found
 
     def _bin_argument(self) -> str:
-        self._expect(";", "';'")
+        self.expect(";", "';'")
         return self.name("a number")
 
     # Modifiers
@@ -300,22 +258,20 @@ class _Segment:
         """`@sort(…)`, `@before(…)` and `@after(…)`, each at most once."""
         sort: tuple[SortKey, ...] = ()
         pages: dict[str, PageKey] = {}
-        while self._accept("@"):
-            token = self._expect(NAME, "sort, before or after")
-            self._expect("(", "'('")
+        while self.accept("@"):
+            token = self.expect(NAME, "sort, before or after")
+            self.expect("(", "'('")
             if token.text == "sort" and not sort:
-                sort = self._list(self._sort_key)
+                sort = self.list_of(self._sort_key)
             elif token.text in ("before", "after") and token.text not in pages:
-                pages[token.text] = self._list(self._page_value)
+                pages[token.text] = self.list_of(self._page_value)
             else:
-                raise BadRequest(
-                    f"@{token.text} at position {token.position} of {self._path!r} is unknown or repeated."
-                )
-            self._expect(")", "')'")
+                raise BadRequest(f"@{token.text} at position {token.position} of {self.path!r} is unknown or repeated.")
+            self.expect(")", "')'")
         return sort, pages.get("before"), pages.get("after")
 
     def _sort_key(self) -> SortKey:
-        return SortKey(self.name("an output column"), descending=self._accept("::desc::"))
+        return SortKey(self.name("an output column"), descending=self.accept("::desc::"))
 
     def _page_value(self) -> str | None:
-        return None if self._accept("::null::") else self._value()
+        return None if self.accept("::null::") else self._value()

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Generator, Iterator, Sequence
 
 from deriva_local.ermrest import access
-from deriva_local.ermrest.data import preconditions, render, sql, write
+from deriva_local.ermrest.data import preconditions, render, sql, update, write
 from deriva_local.ermrest.data.call import DataAnswer, DataCall
 from deriva_local.ermrest.data.inputs import CsvRows, Rows, read_rows
 from deriva_local.ermrest.data.options import parse_options
@@ -143,9 +143,9 @@ def _put_entity(call: DataCall, resource: Resource, options: Options) -> DataAns
         for mode in ("insert", "update"):
             access.require_table(call.client, mode, writing.model, table)
         write.check_names(table, rows)
-        statement = write.upsert(table, rows)
+        statement = update.upsert(table, rows)
         _begin(call, writing, rows)
-        _refuse_duplicates(writing, rows, write.key_columns(table, rows))
+        _refuse_duplicates(writing, rows, update.key_columns(table, rows))
         return _finish(call, options, writing, statement, entity_outputs(table, Instance(0, table)))
 
 
@@ -154,8 +154,8 @@ def _put_attributegroup(call: DataCall, resource: Resource, options: Options) ->
     with call.catalog.writing(call.client) as writing:
         table = write.target(resource, writing.model)
         access.require_table(call.client, "update", writing.model, table)
-        keys, targets = write.update_columns(table, resource)
-        statement = write.keyed_update(table, rows, keys, targets)
+        keys, targets = update.addressed_columns(table, resource)
+        statement = update.keyed_update(table, rows, keys, targets)
         _begin(call, writing, rows)
         _refuse_duplicates(writing, rows, keys)
         instance = Instance(0, table)
@@ -213,9 +213,9 @@ def _require_own_rids(call: DataCall, writing: Writing, rows: Rows, given: set[s
 
 def _refuse_duplicates(writing: Writing, rows: Rows, keys: Sequence[tuple[str, Column]]) -> None:
     """An update by a key that several of the rows have could not tell which of them is meant."""
-    found = writing.one(write.duplicates(rows, keys)) if keys else None
+    found = writing.one(update.duplicates(rows, keys)) if keys and rows.count > 1 else None
     if found is not None:
-        raise write.duplicate_error(keys, found[0])
+        raise update.duplicate_error(keys, found[0])
 
 
 def _finish(

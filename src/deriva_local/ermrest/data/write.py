@@ -1,7 +1,7 @@
-"""POST, PUT and DELETE of data, each one transaction and a handful of statements, whatever the number of rows.
+"""POST and DELETE of data, each a handful of statements in one transaction, whatever the number of rows.
 
-In: a `Writing`, a resource that denotes what is to be changed, the rows given. Out: the statement that makes the
-change and selects what the answer shows.
+In: a table, the rows given or the RIDs of rows stored. Out: the statement that makes the change and selects what the
+answer shows. `update` does the same for PUT.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from deriva_local.ermrest.data.inputs import CsvRows, Rows
 from deriva_local.ermrest.data.paths import find_table
 from deriva_local.ermrest.data.resolved import Field, Query
 from deriva_local.ermrest.data.sql import Rows as Selection
-from deriva_local.errors import BadRequest, Conflict, Forbidden
+from deriva_local.errors import BadRequest, Forbidden
 from deriva_local.model import SYSTEM_COLUMNS, Column, Model, Table, types
 
 _COMMA = sql.SQL(", ")
-_AND = sql.SQL(" AND ")
-_OR = sql.SQL(" OR ")
 
 
 def check_names(table: Table, rows: Rows) -> None:
@@ -38,17 +36,14 @@ def target(resource: syntax.Resource, model: Model) -> Table:
     return find_table(model, first.table)
 
 
-# Create
-
-
 def create(table: Table, rows: Rows, options: syntax.Options) -> Selection:
     """INSERT all rows, and select them as they became."""
     given = _given(table, rows, options)
     conflict = sql.SQL(" ON CONFLICT DO NOTHING") if options.onconflict == "skip" else sql.SQL("")
     preparation = sql.SQL("WITH given AS ({}), made AS ({}{} RETURNING *) ").format(
-        _typed(rows, given), _insert(table, given, sql.SQL("given")), conflict
+        typed(rows, given), insert(table, given, sql.SQL("given")), conflict
     )
-    return Selection(sql.SQL("SELECT {} FROM made").format(_entities(table)), preparation)
+    return Selection(sql.SQL("SELECT {} FROM made").format(entities(table)), preparation)
 
 
 def _given(table: Table, rows: Rows, options: syntax.Options) -> list[Column]:
@@ -68,7 +63,7 @@ def unleased(lease: Table, rows: Rows, client_id: str) -> sql.Composed:
     return sql.SQL(
         "SELECT given.rid FROM (SELECT {} AS rid FROM {}) AS given WHERE NOT EXISTS"
         " (SELECT FROM {} AS l WHERE l.c1 = given.rid AND l.c4 = {}) LIMIT 1"
-    ).format(rid, rows.source, _live(lease), sql.Literal(client_id))
+    ).format(rid, rows.source, live(lease), sql.Literal(client_id))
 
 
 def _known(table: Table, names: Collection[str]) -> set[str]:
@@ -81,188 +76,17 @@ def _known(table: Table, names: Collection[str]) -> set[str]:
     return set(names)
 
 
-def _insert(table: Table, columns: Sequence[Column], source: sql.Composable) -> sql.Composable:
+def insert(table: Table, columns: Sequence[Column], source: sql.Composable) -> sql.Composable:
     """INSERT from the CTE `source`, in the order of the rows given."""
     if not columns:
-        return sql.SQL("INSERT INTO {} (valid_from) SELECT meta.snaptime() FROM {}").format(_live(table), source)
-    names = _names(columns)
-    return sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ORDER BY n").format(_live(table), names, names, source)
-
-
-# Update
-
-
-def upsert(table: Table, rows: Rows) -> Selection:
-    """UPDATE the rows that exist by RID, else by a key that is given; INSERT the others; select all as they became.
-
-    A row that would not change is left alone: it is no new version of itself.
-    """
-    keys = _correlation(table, rows)
-    given = [column for column in table.columns if column.name in rows.names]
-    changing = [column for column in given if not column.is_system]
-    inserting = [column for column in table.columns if not column.is_system]
-    preparation = sql.SQL(
-        "WITH given AS ({typed}), matched AS (SELECT given.*, {found} AS rid FROM given),"
-        " changed AS ({update}), fresh AS (SELECT * FROM matched WHERE rid IS NULL), made AS ({insert} RETURNING *) "
-    ).format(
-        typed=_typed(rows, [*(column for column in given if column.is_system), *inserting]),
-        found=_found(table, keys),
-        update=_update(table, [(column, column.physical) for column in changing]),
-        insert=_insert(table, inserting, sql.SQL("fresh")),
-    )
-    query = sql.SQL(
-        "SELECT {shown} FROM (SELECT {physical} FROM changed UNION ALL SELECT {physical} FROM {live} AS same"
-        " WHERE c1 IN (SELECT rid FROM matched) AND c1 NOT IN (SELECT c1 FROM changed)"
-        " UNION ALL SELECT {physical} FROM made) AS made"
-    ).format(shown=_entities(table), physical=_names(table.columns), live=_live(table))
-    return Selection(query, preparation)
-
-
-def _correlation(table: Table, rows: Rows) -> list[list[Column]]:
-    """The keys by which rows given are matched to rows stored, in order: RID, then a key that is given whole."""
-    known = [[table.column("RID")]] if "RID" in rows.names else []
-    for key in table.keys:
-        columns = [table.by_id[column] for column in key.columns]
-        if all(column.name in rows.names and not column.is_system for column in columns):
-            return [*known, columns]
-    return known
-
-
-def _found(table: Table, keys: Sequence[Sequence[Column]]) -> sql.Composable:
-    """The RID of the stored row that has the first of the keys for which there is one."""
-    found = [
-        sql.SQL("(SELECT t.c1 FROM {} AS t WHERE {})").format(
-            _live(table),
-            _AND.join(
-                sql.SQL("{} = {}").format(
-                    _comparable(column, "t", column.physical), _comparable(column, "given", column.physical)
-                )
-                for column in key
-            ),
-        )
-        for key in keys
-    ]
-    return sql.SQL("coalesce({})").format(_COMMA.join([*found, sql.SQL("NULL::text")]))
-
-
-def keyed_update(
-    table: Table, rows: Rows, keys: Sequence[tuple[str, Column]], targets: Sequence[tuple[str, Column]]
-) -> Selection:
-    """UPDATE the `targets` of the rows that the `keys` match, and select the rows given that matched.
-
-    Keys and targets come with their names in the rows given; other columns that are given mean nothing.
-    """
-    missing = sorted({name for name, _ in (*keys, *targets)} - rows.names)
-    if missing:
-        raise BadRequest(f"The rows have no {', '.join(map(repr, missing))}, which the address names.")
-    places = {name: f"v{place}" for place, (name, _) in enumerate((*keys, *targets))}
-    values = _COMMA.join(
-        sql.SQL("{} AS {}").format(rows.value(name, column.type), sql.Identifier(places[name]))
-        for name, column in (*keys, *targets)
-    )
-    shown = _COMMA.join(
-        sql.SQL("{} AS {}").format(sql.Identifier(place), sql.Identifier(name)) for name, place in places.items()
-    )
-    preparation = sql.SQL(
-        "WITH given AS (SELECT n, {values} FROM {source}), matched AS ({matched}), changed AS ({update}) "
-    ).format(
-        values=values,
-        source=rows.source,
-        matched=_matched(table, [(column, places[name]) for name, column in keys]),
-        update=_update(table, [(column, places[name]) for name, column in targets]),
-    )
-    query = sql.SQL("SELECT {} FROM given WHERE n IN (SELECT n FROM matched) ORDER BY n").format(shown)
-    return Selection(query, preparation)
-
-
-def update_columns(
-    table: Table, resource: syntax.Resource
-) -> tuple[list[tuple[str, Column]], list[tuple[str, Column]]]:
-    """Keys and targets of `attributegroup/table/keys;targets`, each with its name in the rows given."""
-    keys = [_named_column(table, item) for item in resource.keys]
-    targets = [_named_column(table, item) for item in resource.items]
-    if not targets:
-        raise BadRequest("Name the columns to be updated behind a semicolon: attributegroup/table/key;column.")
-    names = [name for name, _ in (*keys, *targets)]
-    if len(set(names)) < len(names):
-        raise BadRequest("Keys and targets need different names: attributegroup/table/old:=column;new:=column.")
-    if fixed := [column.name for _, column in targets if column.is_system]:
-        raise Forbidden(f"{', '.join(fixed)} cannot be set: the system columns are the service's own.")
-    return keys, targets
-
-
-def _named_column(table: Table, item: syntax.Item) -> tuple[str, Column]:
-    if not isinstance(item.value, syntax.ColumnRef) or len(item.value.names) > 1:
-        raise BadRequest("An update takes columns of the table as keys and targets, and nothing else.")
-    column = table.column(item.value.names[0])
-    return item.name or column.name, column
-
-
-def _matched(table: Table, key: Sequence[tuple[Column, str]]) -> sql.Composable:
-    """The rows given, each with the RIDs of the stored rows that have its key."""
-    pairs = _AND.join(_equal(column, place) for column, place in key)
-    return sql.SQL("SELECT given.*, t.c1 AS rid FROM given JOIN {} AS t ON {}").format(_live(table), pairs)
-
-
-def _equal(column: Column, place: str) -> sql.Composable:
-    """Whether a stored value is the one given. Two nulls are the same, where there can be any."""
-    stored, given = _comparable(column, "t", column.physical), _comparable(column, "given", place)
-    if not column.nullok:
-        return sql.SQL("{} = {}").format(stored, given)
-    return sql.SQL("({} = {} OR ({} IS NULL AND {} IS NULL))").format(stored, given, stored, given)
-
-
-def _update(table: Table, targets: Sequence[tuple[Column, str]]) -> sql.Composable:
-    """UPDATE from the CTE `matched` where anything differs."""
-    if not targets:
-        return sql.SQL("SELECT t.* FROM {} AS t WHERE FALSE").format(_live(table))
-    changes = _COMMA.join(
-        sql.SQL("{} = matched.{}").format(sql.Identifier(column.physical), sql.Identifier(place))
-        for column, place in targets
-    )
-    differences = _OR.join(
-        sql.SQL("{} IS DISTINCT FROM {}").format(
-            _comparable(column, "t", column.physical), _comparable(column, "matched", place)
-        )
-        for column, place in targets
-    )
-    return sql.SQL("UPDATE {} AS t SET {} FROM matched WHERE t.c1 = matched.rid AND ({}) RETURNING t.*").format(
-        _live(table), changes, differences
-    )
-
-
-def duplicates(rows: Rows, keys: Sequence[tuple[str, Column]]) -> sql.Composed:
-    """A query that finds a key which several of the rows have, as JSON text."""
-    values = [
-        sql.SQL("{}::jsonb" if types.is_json(column.type) else "{}").format(rows.value(name, column.type))
-        for name, column in keys
-    ]
-    return sql.SQL(
-        "SELECT json_build_array({values})::text FROM {source} WHERE {present}"
-        " GROUP BY {values} HAVING count(*) > 1 LIMIT 1"
-    ).format(
-        values=_COMMA.join(values),
-        source=rows.source,
-        present=_AND.join(sql.SQL("{} IS NOT NULL").format(value) for value in values),
-    )
-
-
-def duplicate_error(keys: Sequence[tuple[str, Column]], found: str) -> Conflict:
-    """The error for a key that several of the rows have."""
-    return Conflict(f"Several of the rows have the same key ({', '.join(name for name, _ in keys)})={found}.")
-
-
-def key_columns(table: Table, rows: Rows) -> list[tuple[str, Column]]:
-    """The key by which `upsert` matches first, with the names in the rows given."""
-    return [(column.name, column) for column in next(iter(_correlation(table, rows)), [])]
-
-
-# Delete
+        return sql.SQL("INSERT INTO {} (valid_from) SELECT meta.snaptime() FROM {}").format(live(table), source)
+    into = names(columns)
+    return sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ORDER BY n").format(live(table), into, into, source)
 
 
 def delete(table: Table, ids: sql.Composable) -> sql.Composed:
     """DELETE the rows with these RIDs."""
-    return sql.SQL("DELETE FROM {} WHERE c1 IN ({})").format(_live(table), ids)
+    return sql.SQL("DELETE FROM {} WHERE c1 IN ({})").format(live(table), ids)
 
 
 def cleared_columns(query: Query) -> list[Column]:
@@ -278,13 +102,10 @@ def cleared_columns(query: Query) -> list[Column]:
 def clear(table: Table, columns: Sequence[Column], ids: sql.Composable) -> sql.Composed:
     """Set the columns to their defaults in the rows with these RIDs."""
     changes = _COMMA.join(sql.SQL("{} = DEFAULT").format(sql.Identifier(column.physical)) for column in columns)
-    return sql.SQL("UPDATE {} SET {} WHERE c1 IN ({})").format(_live(table), changes, ids)
+    return sql.SQL("UPDATE {} SET {} WHERE c1 IN ({})").format(live(table), changes, ids)
 
 
-# Shared
-
-
-def _typed(rows: Rows, columns: Sequence[Column]) -> sql.Composed:
+def typed(rows: Rows, columns: Sequence[Column]) -> sql.Composed:
     """The rows given, as columns named and typed like the table's; null for what is not given."""
     values = [
         sql.SQL("{} AS {}").format(
@@ -298,7 +119,7 @@ def _typed(rows: Rows, columns: Sequence[Column]) -> sql.Composed:
     return sql.SQL("SELECT {} FROM {}").format(_COMMA.join([sql.SQL("n"), *values]), rows.source)
 
 
-def _entities(table: Table) -> sql.Composed:
+def entities(table: Table) -> sql.Composed:
     """All columns under the names that people see."""
     return _COMMA.join(
         sql.SQL("made.{} AS {}").format(sql.Identifier(column.physical), sql.Identifier(column.name))
@@ -306,14 +127,11 @@ def _entities(table: Table) -> sql.Composed:
     )
 
 
-def _comparable(column: Column, relation: str, place: str) -> sql.Composable:
-    value = sql.SQL("{}.{}").format(sql.Identifier(relation), sql.Identifier(place))
-    return sql.SQL("{}::jsonb").format(value) if column.type.typename == "json" else value
-
-
-def _names(columns: Sequence[Column]) -> sql.Composed:
+def names(columns: Sequence[Column]) -> sql.Composed:
+    """Columns as PostgreSQL knows them."""
     return _COMMA.join(sql.Identifier(column.physical) for column in columns)
 
 
-def _live(table: Table) -> sql.Identifier:
+def live(table: Table) -> sql.Identifier:
+    """The table of the live rows."""
     return sql.Identifier("data", table.physical)

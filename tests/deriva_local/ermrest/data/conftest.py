@@ -32,10 +32,10 @@ class ModelBuilder:
         self,
         name: str,
         columns: dict[str, str],
+        *,
         keys: list[tuple[str, ...]] | None = None,
         links: list[tuple[tuple[str, ...], str, tuple[str, ...]]] | None = None,
         defaults: dict[str, Any] | None = None,
-        on_delete: str = "NO ACTION",
     ) -> Table:
         """A `!` behind a type means NOT NULL."""
         table_id = next(self._ids)
@@ -63,7 +63,6 @@ class ModelBuilder:
                 tuple(table.column(c).id for c in near),
                 self.tables[other].id,
                 tuple(self.tables[other].column(c).id for c in far),
-                on_delete=on_delete,
             )
             for near, other, far in links or []
         ]

@@ -230,7 +230,8 @@ def test_every_type_is_written_and_read(api):
         "serial": 5, "bool": False, "i2": -1, "i8": 2**60, "f8": 1.5, "num": 12345678901.25, "date": "2020-02-29",
         "ts": "2020-02-29T10:11:12.123456", "tz": "2020-02-29T10:11:12.5+00:00", "json": {"b": 1, "a": [1, None]},
         "jsonb": ["x", {"y": None}], "uuid": "2648a44e-c81d-11e4-b6d7-00221930f5cc", "ints": [1, None, 3],
-        "texts": ['q"uote', "com,ma", "", None, "back\\slash"], "odd /:;,=@&()!*$%\"'\\ name ü": "line\nbreak\ttab \u2028",
+        "texts": ['q"uote', "com,ma", "", None, "back\\slash"],
+        "odd /:;,=@&()!*$%\"'\\ name ü": "line\nbreak\ttab \u2028",
     }  # fmt: skip
 
     (made,) = api.post("entity/S:Every", [row])

@@ -281,6 +281,14 @@ def test_an_update_that_matches_nothing_shows_nothing_and_changes_nothing(api):
     assert api.put("attributegroup/S:Subject/RID,RMT;Age", [{**stale, "RMT": made["RMT"]}]) != []
 
 
+def test_an_update_without_rows_is_no_change(api):
+    before = moment(api)
+
+    assert api.put("attributegroup/S:Subject/RID;Age", []) == []
+    assert api.put("entity/S:Subject", []) == []
+    assert moment(api) == before
+
+
 def test_a_key_can_be_renamed_through_aliases(api):
     api.post("entity/S:Subject", [{"Name": "a"}, {"Name": "b"}])
 
