@@ -14,6 +14,9 @@ from deriva_local.hatrac.records import Db, VersionRow
 from deriva_local.hatrac.request import Name, Version, VersionList, stored_name
 from deriva_local.hatrac.rights import require, require_login
 
+# A page that somebody stored, opened in a browser, must not act on this host as whoever looks at it.
+_HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox allow-scripts"}
+
 
 def put(call: Call, host: Host, name: Name) -> Answer:
     """PUT of an object: receive the body, compare the checksums, then let it appear as a new version.
@@ -112,6 +115,7 @@ def _content(call: Call, host: Host, row: VersionRow) -> Answer:
         if conditions.match is None:
             return Answer(304, headers)
         raise PreconditionFailed(f"the version is {row.etag}, not one of those given in If-Match")
+    headers |= _HARMLESS
     headers["Content-Type"] = row.content_type or "application/octet-stream"
     headers["Content-MD5"] = base64_text(row.md5)
     if row.sha256:

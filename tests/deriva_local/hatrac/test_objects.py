@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -251,3 +252,30 @@ def test_methods_that_mean_nothing_are_refused(http, place):
     assert http.post(f"{place}/object;versions").status_code == 405
     assert http.put(f"{place}/object;versions", data=b"").status_code == 405
     assert http.put(f"{place}/object:1", data=b"").status_code == 405
+
+
+def test_a_stored_page_cannot_act_as_its_reader(http, place):
+    put(http, f"{place}/page.html", b"<script></script>", **{"Content-Type": "text/html"})
+
+    headers = http.get(f"{place}/page.html").headers
+
+    assert headers["Content-Security-Policy"] == "sandbox allow-scripts"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_eight_clients_at_once_lose_nothing(store, place, http):
+    def write(client: int) -> list[int]:
+        session = store.session()
+        bodies = [f"{client}-{n}".encode() for n in range(5)]
+        same = [session.put(f"{place}/new/same?parents=true", data=body).status_code for body in bodies]
+        own = [session.put(f"{place}/new/own-{client}?parents=true", data=body).status_code for body in bodies]
+        return same + own
+
+    with ThreadPoolExecutor(8) as clients:
+        statuses = [status for done in clients.map(write, range(8)) for status in done]
+
+    assert set(statuses) == {201}
+    versions = http.get(f"{place}/new/same;versions").json()
+    bodies = {http.get(store.url + version).text for version in versions}
+    assert bodies == {f"{client}-{n}" for client in range(8) for n in range(5)}
+    assert len(http.get(f"{place}/new").json()) == 9
