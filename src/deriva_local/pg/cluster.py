@@ -15,7 +15,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -220,9 +219,9 @@ class Cluster:
             beside.mkdir(mode=0o700, exist_ok=True)
             chosen = beside
         else:
-            chosen = postmaster.former_socket_dir(self.pgdata) or Path(tempfile.mkdtemp(prefix="deriva-local-"))
+            chosen = postmaster.former_socket_dir(self.pgdata) or postmaster.temporary_socket_dir()
         if binaries.is_root():
-            os.chown(chosen, self._home.stat().st_uid, -1)
+            os.chown(chosen, self._home.stat().st_uid, -1, follow_symlinks=False)
         return chosen
 
     def _stop(self) -> None:
@@ -235,7 +234,7 @@ class Cluster:
             STOP_TIMEOUT_S,
             f"PostgreSQL (pid {found.pid}) on {self.data_dir} does not stop; see {self._log}.",
         )
-        if found.socket_dir.parent != self._home.resolve():
+        if postmaster.is_temporary(found.socket_dir, self.pgdata):
             shutil.rmtree(found.socket_dir, ignore_errors=True)
 
 

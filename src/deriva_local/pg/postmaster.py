@@ -7,12 +7,15 @@ postmaster counts as alive only if it is a `postgres`, not a zombie, and works i
 
 from __future__ import annotations
 
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 PID_FILE = "postmaster.pid"
+SOCKET_DIR_PREFIX = "deriva-local-socket-"
 # A pid that no system hands out: PostgreSQL then sees for itself that the file is stale, and still checks, by the
 # shared memory block that the file names, that no orphaned backend writes to the data.
 NO_PID = 2**30 - 1
@@ -42,15 +45,20 @@ def find(pgdata: Path) -> Postmaster | None:
 
 
 def disown(pgdata: Path) -> None:
-    """Make a `postmaster.pid` whose postmaster is gone recognisable as stale, whoever has that pid today."""
+    """Make a `postmaster.pid` whose postmaster is gone recognisable as stale, whoever has that pid today.
+
+    The folder belongs to the user that PostgreSQL runs as, and we may be root: so no link is followed here.
+    """
     path = pgdata / PID_FILE
     try:
-        lines = path.read_text().splitlines(keepends=True)
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_NOFOLLOW), "r+") as file:
+            lines = file.readlines()
+            file.seek(0)
+            file.writelines([f"{NO_PID}\n", *lines[1:]] if lines else [])
+            file.truncate()
     except FileNotFoundError:
         return
-    if lines:
-        path.write_text("".join([f"{NO_PID}\n", *lines[1:]]))
-    else:
+    if not lines:
         path.unlink()
 
 
@@ -60,7 +68,22 @@ def former_socket_dir(pgdata: Path) -> Path | None:
         folder = Path((pgdata / PID_FILE).read_text().splitlines()[4])
     except (FileNotFoundError, IndexError):
         return None
-    return folder if folder.is_dir() and folder.stat().st_uid == pgdata.stat().st_uid else None
+    return folder if is_temporary(folder, pgdata) else None
+
+
+def temporary_socket_dir() -> Path:
+    """A fresh folder with a short path."""
+    return Path(tempfile.mkdtemp(prefix=SOCKET_DIR_PREFIX))
+
+
+def is_temporary(folder: Path, pgdata: Path) -> bool:
+    """Whether the folder is one that `temporary_socket_dir` made for this cluster, whatever `postmaster.pid` says."""
+    return (
+        folder.name.startswith(SOCKET_DIR_PREFIX)
+        and folder.is_dir()
+        and not folder.is_symlink()
+        and folder.stat().st_uid == pgdata.stat().st_uid
+    )
 
 
 def alive(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -195,6 +196,23 @@ def test_no_folder_above_the_data_directory_changes_its_mode(real_home: Path, tm
     cluster.start()
     cluster.destroy()
     assert {path: path.stat().st_mode for path in watched} == before
+
+
+@as_root
+def test_what_the_unprivileged_user_plants_does_not_lead_root_astray(own: Cluster, tmp_path: Path) -> None:
+    """The cluster's folder belongs to a user that other services may share; root must not follow its links."""
+    own.start()
+    own.stop()
+    precious = tmp_path / "precious"
+    precious.write_text("1\n2\n3\n")
+    (own.pgdata / "postmaster.pid").symlink_to(precious)
+    (own.pgdata.parent / "run").rmdir()
+    (own.pgdata.parent / "run").symlink_to(tmp_path)
+    owner = tmp_path.stat().st_uid
+    with contextlib.suppress(Unavailable, OSError):
+        own.start()
+    assert precious.read_text() == "1\n2\n3\n"
+    assert tmp_path.stat().st_uid == owner
 
 
 @as_root
