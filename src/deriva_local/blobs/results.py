@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from deriva_local.errors import Forbidden, NotFound
 
@@ -42,11 +43,13 @@ class Result:
         """What the export says while it works."""
         return self.folder / "log"
 
-    def file(self, name: str) -> Path:
-        """The path of one of the result's files. Raises NotFound."""
-        if name not in self.names:
-            raise NotFound(f"the export has no file {name!r}: there are {', '.join(self.names)}")
-        return self.files / name
+    def open(self, name: str) -> BinaryIO:
+        """Open one of the result's files, or its log (`log`, unless a file has that name). Raises NotFound."""
+        if name in self.names:
+            return (self.files / name).open("rb", buffering=0)
+        if name == self.log.name:
+            return self.log.open("rb", buffering=0)
+        raise NotFound(f"the export has no file {name!r}: there are {', '.join(self.names)}")
 
 
 class ResultFolder:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
-from pathlib import Path
+import os
+from typing import BinaryIO
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -38,10 +39,8 @@ def _routes(exporter: Exporter, kind: str) -> list[BaseRoute]:
 
     def fetch(request: Request) -> Response:
         result = exporter.find(request.path_params["key"], request.state.client)
-        name = request.path_params.get("name", "")
-        if name == LOG and LOG not in result.names:
-            return _file(request, result.log, "text/plain; charset=utf-8")
-        return _file(request, result.file(name or _only(result)), None)
+        name = request.path_params.get("name") or _only(result)
+        return _file(request, name.rpartition("/")[2], result.open(name))
 
     path = f"/deriva/export/{kind}"
     return [
@@ -66,13 +65,14 @@ def _only(result: Result) -> str:
     return result.names[0]
 
 
-def _file(request: Request, path: Path, content_type: str | None) -> Response:
-    size = path.stat().st_size
+def _file(request: Request, name: str, file: BinaryIO) -> Response:
+    size = os.fstat(file.fileno()).st_size
     headers = {
-        "Content-Type": content_type or mimetypes.guess_type(path.name)[0] or "application/octet-stream",
+        "Content-Type": "text/plain" if name == LOG else mimetypes.guess_type(name)[0] or "application/octet-stream",
         "Content-Length": str(size),
-        "Content-Disposition": f"filename*=UTF-8''{quote(path.name, safe='')}",
+        "Content-Disposition": f"filename*=UTF-8''{quote(name, safe='')}",
     }
     if request.method == "HEAD":
+        file.close()
         return Response(headers=headers)
-    return StreamingResponse(read_range(path.open("rb", buffering=0), 0, size), headers=headers)
+    return StreamingResponse(read_range(file, 0, size), headers=headers)

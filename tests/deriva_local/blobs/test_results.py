@@ -28,7 +28,7 @@ def test_a_finished_result_is_found_by_its_owner_alone(tmp_path):
     found = ResultFolder(tmp_path, HOUR).find(key, "ada")
 
     assert found.names == ("b.csv", "sub/a.csv")
-    assert found.file("sub/a.csv").read_text() == "a"
+    assert found.open("sub/a.csv").read() == b"a"
     with pytest.raises(Forbidden):
         results.find(key, "ben")
 
@@ -36,7 +36,7 @@ def test_a_finished_result_is_found_by_its_owner_alone(tmp_path):
 @pytest.mark.parametrize("name", ["../result.json", "sub/../b.csv", "/etc/passwd", "sub", "c.csv", ""])
 def test_no_other_file_can_be_had(tmp_path, name):
     with pytest.raises(NotFound):
-        finished(ResultFolder(tmp_path, HOUR)).file(name)
+        finished(ResultFolder(tmp_path, HOUR)).open(name)
 
 
 @pytest.mark.parametrize("key", ["", ".", "..", "x", "../" + "x" * 22, "x" * 22])
