@@ -6,6 +6,7 @@ The only link between the kit and `deriva_local`, and it is a program: `deriva-l
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,7 +15,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from deriva_ml_kit.errors import KitError
+import platformdirs
+
+from deriva_ml_kit.errors import KitError, UsageError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # What requests, curl and Python's ssl read; set together, since libraries differ in which they prefer.
@@ -58,6 +61,7 @@ def prepare(hostname: str) -> None:
     this machine, or what runs there was not started by `deriva-local`.
 
     Raises:
+        UsageError: The catalog is there under another name, which is the one that its addresses and logins hold.
         KitError: The login failed.
     """
     if not is_local(hostname):
@@ -65,6 +69,11 @@ def prepare(hostname: str) -> None:
     running = status()
     if running is None or running.port != split(hostname)[1]:
         return
+    if hostname != running.hostname:
+        raise UsageError(
+            f"The catalog on this machine is called {running.hostname}, not {hostname}.",
+            remedy=f"Write --hostname {running.hostname}",
+        )
     trust(running.ca_bundle)
     if not has_login(hostname):
         _call("login")
@@ -83,9 +92,28 @@ def status() -> Running | None:
 
 
 def trust(ca_bundle: Path) -> None:
-    """Let this process and its children trust the certificates in a file."""
+    """Let this process and its children trust the certificates in a file, besides those they trusted so far."""
     for variable in BUNDLE_VARIABLES:
-        os.environ[variable] = str(ca_bundle)
+        os.environ[variable] = str(_joined(ca_bundle, os.environ.get(variable)))
+
+
+def _joined(ca_bundle: Path, before: str | None) -> Path:
+    """A file with the certificates of both: an organisation's own authority must not be forgotten."""
+    try:
+        ours, theirs = ca_bundle.read_bytes(), Path(before or ca_bundle).read_bytes()
+    except OSError:
+        return ca_bundle
+    if theirs == ours:
+        return ca_bundle
+    content = theirs if ours in theirs else theirs + b"\n" + ours
+    cache = Path(platformdirs.user_cache_dir("deriva-ml-kit", appauthor=False))
+    joined = cache / f"trusted-{hashlib.sha256(content).hexdigest()[:16]}.pem"
+    if not joined.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        unfinished = joined.with_suffix(f".{os.getpid()}")
+        unfinished.write_bytes(content)
+        unfinished.rename(joined)
+    return joined
 
 
 def has_login(hostname: str) -> bool:

@@ -233,26 +233,25 @@ def _environment(args: argparse.Namespace) -> Iterator[None]:
 
 def _report(error: Exception, *, as_json: bool, verbose: bool) -> int:
     """Say what went wrong and give the exit code; only an error that nobody foresaw shows a traceback."""
-    # Only now: importing the library costs a second, which `--help` need not pay.
+    known = error if isinstance(error, KitError) else _of_library_or_network(error)
+    if known is not None:
+        print(f"error: {known}", file=sys.stderr)
+    if known is None or verbose:
+        traceback.print_exception(error)
+    if as_json:
+        document = (known or KitError(str(error))).as_json() | {"type": type(error).__name__}
+        print(json.dumps({"error": document}, default=str, ensure_ascii=False))
+    return known.exit_code if known else 1
+
+
+def _of_library_or_network(error: Exception) -> KitError | None:
+    """An error that the library or the server raised on purpose, in its own words; None for any other."""
+    if "deriva_ml_kit.mainline" not in sys.modules:  # importing it takes seconds, and it cannot have raised this
+        return None
     from deriva_ml_kit.mainline import DerivaMLException  # noqa: PLC0415
     from deriva_ml_kit.mainline.rows import NETWORK_ERRORS, said  # noqa: PLC0415
 
-    document: dict[str, object] = {"type": type(error).__name__, "message": str(error)}
-    code = 1
-    foreseen = True
-    if isinstance(error, KitError):
-        document, code = error.as_json(), error.exit_code
-        print(f"error: {error}", file=sys.stderr)
-    elif isinstance(error, DerivaMLException | NETWORK_ERRORS):
-        document["message"] = said(error)
-        print(f"error: {said(error)}", file=sys.stderr)
-    else:
-        foreseen = False
-    if verbose or not foreseen:
-        traceback.print_exception(error)
-    if as_json:
-        print(json.dumps({"error": document}, default=str, ensure_ascii=False))
-    return code
+    return KitError(said(error)) if isinstance(error, DerivaMLException | NETWORK_ERRORS) else None
 
 
 def _hostname(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deriva_ml_kit import local
-from deriva_ml_kit.errors import KitError
+from deriva_ml_kit.errors import KitError, UsageError
 
 
 @pytest.fixture
@@ -71,6 +71,24 @@ def test_the_running_catalog_is_trusted_and_logged_into(program) -> None:
     assert calls.read_text().splitlines() == ["status --json", "login"]
 
 
+def test_certificates_that_were_trusted_before_stay_trusted(program, tmp_path: Path, monkeypatch) -> None:
+    ours, corporate = tmp_path / "ours.pem", tmp_path / "corporate.pem"
+    ours.write_text("OUR CA\n")
+    corporate.write_text("CORPORATE CA\n")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(corporate))
+    monkeypatch.delenv("SSL_CERT_FILE")
+    program({**RUNNING, "ca_bundle": str(ours)})
+
+    local.prepare("localhost:8443")
+    joined = Path(os.environ["REQUESTS_CA_BUNDLE"])
+    local.prepare("localhost:8443")
+
+    assert joined.read_text().split("\n") == ["CORPORATE CA", "", "OUR CA", ""]
+    assert os.environ["REQUESTS_CA_BUNDLE"] == str(joined)
+    assert os.environ["SSL_CERT_FILE"] == str(ours)
+
+
 def test_an_existing_login_for_exactly_this_port_is_kept(program, tmp_path: Path) -> None:
     calls = program(RUNNING)
     (tmp_path / ".deriva").mkdir()
@@ -89,6 +107,13 @@ def test_a_host_that_the_local_catalog_does_not_serve_is_left_alone(program, sta
 
     assert os.environ["SSL_CERT_FILE"] == "/somewhere/else.pem"
     assert calls.read_text().splitlines() == ["status --json"]
+
+
+def test_another_name_of_this_machine_is_corrected_since_logins_go_by_name(program) -> None:
+    program(RUNNING)
+
+    with pytest.raises(UsageError, match=r"is called localhost:8443, not 127\.0\.0\.1:8443"):
+        local.prepare("127.0.0.1:8443")
 
 
 def test_a_login_that_fails_says_why(program) -> None:

@@ -1,5 +1,6 @@
 """Executions against a running host: what a dry run leaves alone, what a real one records, what a crash cannot lose."""
 
+import hashlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import requests
 
 from deriva_ml_kit.errors import Faults
 from deriva_ml_kit.mainline import (
@@ -18,6 +20,7 @@ from deriva_ml_kit.mainline import (
     DerivaMLUploadError,
     ExecutionConfiguration,
 )
+from deriva_ml_kit.mainline.upload import Uploader
 
 pytestmark = pytest.mark.catalog
 
@@ -286,25 +289,22 @@ def test_a_configuration_and_its_parts_cannot_both_be_given(ml, workflow) -> Non
 SCRIPT = """
     import os, signal, sys
     from pathlib import Path
-    from deriva_ml_kit.mainline import DerivaML, DerivaMLException
-    try:
-        ml = DerivaML(sys.argv[1], sys.argv[2], working_dir=sys.argv[3])
-        workflow = ml.create_workflow("Script", "Training", allow_dirty="--allow-dirty" in sys.argv)
-        with ml.create_execution(description="runs as a script", workflow=workflow) as exe:
-            print(exe.execution_rid, flush=True)
-            label = ml.feature_record_class("Image", "Label")
-            images = [row["RID"] for row in ml.catalog.get("/entity/lab:Image?limit=2").json()]
-            exe.add_features(label(Image=rid, Digit="eight") for rid in images)
-            for number in range(60):
-                Path(exe.asset_file_path("Image", f"{number}.png")).write_text(f"{sys.argv[3]} {number}")
-        done = []
-        def progress(step):
-            done.append(step)
-            if len(done) == 25 and "--die" in sys.argv:
-                os.kill(os.getpid(), signal.SIGKILL)
-        exe.commit_output_assets(progress_callback=progress)
-    except DerivaMLException as error:
-        sys.exit(str(error))
+    from deriva_ml_kit.mainline import DerivaML
+    ml = DerivaML(sys.argv[1], sys.argv[2], working_dir=sys.argv[3])
+    workflow = ml.create_workflow("Script", "Training", allow_dirty="--allow-dirty" in sys.argv)
+    with ml.create_execution(description="runs as a script", workflow=workflow) as exe:
+        print(exe.execution_rid, flush=True)
+        label = ml.feature_record_class("Image", "Label")
+        images = [row["RID"] for row in ml.catalog.get("/entity/lab:Image?limit=2").json()]
+        exe.add_features(label(Image=rid, Digit="eight") for rid in images)
+        for number in range(60):
+            Path(exe.asset_file_path("Image", f"{number}.png")).write_text(f"{sys.argv[3]} {number}")
+    done = []
+    def progress(step):
+        done.append(step)
+        if len(done) == 25 and "--die" in sys.argv:
+            os.kill(os.getpid(), signal.SIGKILL)
+    exe.commit_output_assets(progress_callback=progress)
 """
 
 
@@ -328,9 +328,10 @@ def test_an_upload_that_was_killed_is_completed_without_duplicates(script, ml, i
     rid = killed.stdout.strip()
     assert outputs_of(ml, rid, "lab:Image") == {}
 
-    report = ml.resume_execution(rid).commit_output_assets()
+    report = ml.commit_pending_executions()
 
-    assert (report.total_uploaded, report.total_failed) == (62, 0)
+    assert (report.execution_rids, report.total_uploaded, report.total_failed) == ([rid], 62, 0)
+    assert ml.commit_pending_executions().execution_rids == []
     arrived = outputs_of(ml, rid, "lab:Image")
     assert sorted(arrived) == sorted(f"{number}.png" for number in range(60))
     urls = [row["URL"] for row in arrived.values()]
@@ -342,6 +343,25 @@ def test_an_upload_that_was_killed_is_completed_without_duplicates(script, ml, i
     assert status_of(ml, rid)[0] == "Completed"
 
 
+def test_a_commit_that_broke_between_rows_and_links_is_completed_by_the_next(ml, workflow, monkeypatch) -> None:
+    with ml.create_execution(description="breaks", workflow=workflow) as exe:
+        Path(exe.asset_file_path("Image", "broken.png")).write_bytes(content := os.urandom(30))
+
+    def break_off(*_):
+        raise requests.ConnectionError("the server went away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Uploader, "_link", break_off)
+        with pytest.raises(DerivaMLUploadError, match="the server went away") as error:
+            exe.commit_output_assets()
+    assert "resume_execution" in str(error.value.remedy)
+
+    ml.resume_execution(exe.execution_rid).commit_output_assets()
+
+    (asset,) = rows(ml, f"/entity/lab:Image/MD5={hashlib.md5(content).hexdigest()}")
+    assert outputs_of(ml, exe.execution_rid, "lab:Image")["broken.png"]["RID"] == asset["RID"]
+
+
 def ml_versions(ml, url: str) -> list[str]:
     from deriva.core.hatrac_store import HatracStore  # noqa: PLC0415
 
@@ -349,18 +369,8 @@ def ml_versions(ml, url: str) -> list[str]:
     return store.get(url.rsplit(":", 1)[0] + ";versions").json()
 
 
-def test_what_was_left_behind_is_found_and_committed_without_naming_it(script, ml) -> None:
-    rid = script("--die").stdout.strip()
-
-    assert ml.commit_pending_executions().execution_rids == [rid]
-    assert ml.commit_pending_executions().execution_rids == []
-
-
-def test_a_dirty_run_is_refused_and_one_that_is_allowed_is_recorded_with_its_paths(script, ml, repository) -> None:
+def test_a_dirty_run_that_is_allowed_is_recorded_with_its_paths(script, ml, repository) -> None:
     repository.write("notes.txt", "not committed")
-    refused = script()
-    assert refused.returncode == 1
-    assert "uncommitted changes: notes.txt" in refused.stderr
 
     rid = script("--allow-dirty").stdout.strip()
 

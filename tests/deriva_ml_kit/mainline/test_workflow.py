@@ -1,36 +1,40 @@
 """A Workflow is made by the outermost script, so each test runs one."""
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 
+from deriva_ml_kit.mainline.workflow import version_of
+
 SCRIPT = """
 import json, os, subprocess, sys
 from deriva_ml_kit.mainline import DerivaMLException, Workflow
-try:
-    made = Workflow(name="n", workflow_type="t", **json.loads(sys.argv[1]))
-    child = subprocess.run([sys.executable, "-c", "import os; print('SETUPTOOLS_USE_DISTUTILS' in os.environ)"],
-                           capture_output=True, text=True).stdout.strip()
-    print(json.dumps({"url": made.url, "version": made.version, "dirty": made.dirty_paths, "leaked": child,
-                      "root": str(made.git_root), "document": made.model_dump(mode="json")}))
-except DerivaMLException as error:
-    print(json.dumps({"error": type(error).__name__, "said": str(error)}))
+
+def made(environment, arguments):
+    os.environ.update(environment)
+    try:
+        workflow = Workflow(name="n", workflow_type="t", **arguments)
+        return workflow.model_dump(mode="json") | {"leaked": "SETUPTOOLS_USE_DISTUTILS" in os.environ}
+    except DerivaMLException as error:
+        return {"error": type(error).__name__, "said": str(error)}
+    finally:
+        for name in environment:
+            del os.environ[name]
+
+print(json.dumps([made(*case) for case in json.loads(sys.argv[1])]))
 """
 
 
 @pytest.fixture
 def made(repository):
-    """Runs a script of the repository and gives what its Workflow says."""
+    """Runs a script of the repository that makes a Workflow for each case; gives what they say."""
 
-    def run(*, cwd=None, environment=None, **arguments):
-        script = repository.root / "train.py"
+    def run(*cases, cwd=None, command=None):
         done = subprocess.run(
-            [sys.executable, str(script), json.dumps(arguments)],
+            [*(command or [sys.executable, str(repository.root / "train.py")]), json.dumps(cases)],
             cwd=cwd or repository.root,
-            env=os.environ | (environment or {}),
             capture_output=True,
             text=True,
             check=True,
@@ -42,74 +46,49 @@ def made(repository):
     return run
 
 
-def test_a_committed_script_is_named_by_commit_and_version_and_leaves_the_environment_alone(made, repository) -> None:
+PLAIN = ({}, {})
+
+
+def test_a_committed_script_is_named_by_commit_and_version_wherever_it_was_started(made, repository, tmp_path) -> None:
     repository.git("tag", "v1.2.3")
 
-    workflow = made()
+    (workflow,) = made(PLAIN, cwd=tmp_path)
 
     assert workflow["version"] == "1.2.3"
     assert repository.git("rev-parse", "HEAD") in workflow["url"]
-    assert workflow["leaked"] == "False"
+    assert workflow["git_root"] == str(repository.root)
+    assert not workflow["leaked"], "child processes would fail to import distutils"
 
 
-def test_the_repository_of_the_script_counts_and_not_the_current_folder(made, repository, tmp_path) -> None:
-    assert made(cwd=tmp_path)["root"] == str(repository.root)
-
-
-def test_uncommitted_changes_are_refused_with_their_paths_and_the_remedy(made, repository) -> None:
+def test_uncommitted_changes_are_refused_unless_they_are_allowed_and_then_recorded(made, repository) -> None:
     repository.write("notes.txt")
+    notebook = {"DERIVA_ML_WORKFLOW_URL": "https://example.org/n.ipynb", "DERIVA_ML_WORKFLOW_CHECKSUM": "c"}
 
-    refused = made()
+    refused, said_no, asked_for, by_variable, in_dry_run, named = made(
+        PLAIN,
+        ({"DERIVA_ML_ALLOW_DIRTY": "false"}, {}),
+        ({}, {"allow_dirty": True}),
+        ({"DERIVA_ML_ALLOW_DIRTY": "true"}, {}),
+        ({"DERIVA_ML_DRY_RUN": "true"}, {}),
+        (notebook, {}),
+    )
 
-    assert refused["error"] == "DerivaMLDirtyWorkflowError"
-    assert "notes.txt" in refused["said"]
-    assert "git commit" in refused["said"]
-    assert "--allow-dirty" in refused["said"]
-
-
-@pytest.mark.parametrize(
-    "permission",
-    [
-        {"allow_dirty": True},
-        {"environment": {"DERIVA_ML_ALLOW_DIRTY": "true"}},
-        {"environment": {"DERIVA_ML_DRY_RUN": "true"}},
-    ],
-)
-def test_allowed_changes_are_recorded_with_the_workflow(made, repository, permission) -> None:
-    repository.write("notes.txt")
-
-    workflow = made(**permission)
-
-    assert workflow["document"]["dirty_paths"] == ["notes.txt"]
+    assert refused["error"] == said_no["error"] == "DerivaMLDirtyWorkflowError"
+    assert all(part in refused["said"] for part in ("notes.txt", "git commit", "--allow-dirty"))
+    assert asked_for["dirty_paths"] == by_variable["dirty_paths"] == in_dry_run["dirty_paths"] == ["notes.txt"]
+    assert named["url"] == "https://example.org/n.ipynb", "a program that runs notebooks names the source itself"
 
 
-def test_false_does_not_allow_changes(made, repository) -> None:
-    repository.write("notes.txt")
-
-    assert made(environment={"DERIVA_ML_ALLOW_DIRTY": "false"})["error"] == "DerivaMLDirtyWorkflowError"
-
-
-def test_tags_that_are_no_versions_are_recorded_as_git_describes_them(made, repository) -> None:
+def test_tags_that_are_no_versions_are_recorded_as_git_describes_them(repository) -> None:
+    repository.write("train.py")
+    repository.commit()
     repository.git("tag", "exp1_final")
 
-    assert made()["version"] == "exp1_final"
+    assert version_of(repository.root) == "exp1_final"
 
 
-def test_code_that_is_in_no_file_is_refused(repository) -> None:
-    repository.write("x")
-    repository.commit()
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, "{}"], cwd=repository.root, capture_output=True, text=True, check=True
-    )
+def test_code_that_is_in_no_file_is_refused(made) -> None:
+    (refused,) = made(PLAIN, command=[sys.executable, "-c", SCRIPT])
 
-    assert json.loads(done.stdout)["error"] == "DerivaMLWorkflowError"
-
-
-def test_a_program_that_runs_notebooks_names_the_source_itself(made, repository) -> None:
-    repository.write("notes.txt")
-
-    workflow = made(
-        environment={"DERIVA_ML_WORKFLOW_URL": "https://example.org/n.ipynb", "DERIVA_ML_WORKFLOW_CHECKSUM": "c"}
-    )
-
-    assert workflow["url"] == "https://example.org/n.ipynb"
+    assert refused["error"] == "DerivaMLWorkflowError"
+    assert "commit it" in refused["said"]
