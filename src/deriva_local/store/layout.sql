@@ -23,21 +23,19 @@ CREATE FUNCTION meta.snaptime() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL
 CREATE FUNCTION meta.client() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
   RETURN nullif(current_setting('deriva.client'), '');
 
--- All pairs of base-32 digits in order: two digits for ten bits, one look-up.
-CREATE FUNCTION meta.digit_pairs() RETURNS text LANGUAGE sql IMMUTABLE
-  RETURN '{digit_pairs}';
-
--- A number as a RID: base 32, groups of four digits from the right, no leading zeros.
+-- A number as a RID: base 32, groups of four digits from the right, no leading zeros. All pairs of digits stand in a table,
+-- so that ten bits take one look-up; of bytes, because finding a place in a text means counting characters up to it.
 CREATE FUNCTION meta.rid(number bigint) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE
-  pairs CONSTANT text := '{digit_pairs}';
+  pairs CONSTANT bytea := '{digit_pairs}';
   high bigint := number >> 20;
-  low text := substr(pairs, ((number >> 10) & 1023)::int * 2 + 1, 2) || substr(pairs, (number & 1023)::int * 2 + 1, 2);
+  low text := encode(substr(pairs, ((number >> 10) & 1023)::int * 2 + 1, 2)
+                     || substr(pairs, (number & 1023)::int * 2 + 1, 2), 'escape');
 BEGIN
   IF high = 0 THEN
     RETURN coalesce(nullif(ltrim(low, '0'), ''), '0');
   ELSIF high < 1024 THEN
-    RETURN ltrim(substr(pairs, high::int * 2 + 1, 2), '0') || '-' || low;
+    RETURN ltrim(encode(substr(pairs, high::int * 2 + 1, 2), 'escape'), '0') || '-' || low;
   END IF;
   RETURN meta.rid(high) || '-' || low;
 END $$;
