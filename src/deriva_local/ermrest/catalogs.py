@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from deriva_local.auth.client import Client
 from deriva_local.ermrest import access, answers
-from deriva_local.ermrest.clients import writing
 from deriva_local.ermrest.data.call import DataAnswer, DataCall
 from deriva_local.errors import BadRequest, Forbidden, MethodNotAllowed
 from deriva_local.model import Json, snaptime
@@ -48,8 +47,6 @@ def create(store: Store, client: Client | None, body: bytes) -> DataAnswer:
     fields = _fields(body, "id", "owner", "name", "description", "is_persistent", "clone_source")
     owner = _owner(fields.pop("owner", None), asked)
     record = store.create(owner, asked, **fields)
-    with writing(store.catalog(record.id), asked):
-        pass  # gives the creator its row in ERMrest_Client
     return answers.as_json({"id": record.id}, 201, {"Location": f"/ermrest/catalog/{quote(record.id)}"})
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from psycopg import sql
 
 from deriva_local.ermrest import access, answers
-from deriva_local.ermrest.clients import writing
 from deriva_local.ermrest.data.call import DataAnswer, DataCall
 from deriva_local.errors import BadRequest, MethodNotAllowed, NotFound
 from deriva_local.model import snaptime
@@ -48,7 +47,7 @@ def _range(call: DataCall, first: int | None, last: int | None) -> DataAnswer:
 def _truncate(call: DataCall, first: int | None, last: int | None) -> DataAnswer:
     if first is not None or last is None:
         raise BadRequest("History is forgotten from its beginning: write ,UNTIL.")
-    with writing(call.catalog, call.client) as transaction:
+    with call.catalog.writing(call.client) as transaction:
         access.require(call.client, "owner", transaction.model)
         truncate(transaction, last)
     return answers.empty()

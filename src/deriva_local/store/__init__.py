@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deriva_local.store.catalog import Author, Catalog, Reading, Writing
+from deriva_local.store.catalog import Catalog, Reading, Writing
+from deriva_local.store.clients import Author
 from deriva_local.store.registry import CatalogRecord, Store
 from deriva_local.store.service import ServiceDatabase
 from deriva_local.store.truncation import truncate

@@ -13,7 +13,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -23,20 +23,14 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from deriva_local.errors import Conflict, NotFound, Unavailable
 from deriva_local.model import Model, Table, snaptime, stored
 from deriva_local.recent import Recent
-from deriva_local.store import ddl, pgerrors
+from deriva_local.store import clients, ddl, pgerrors
+from deriva_local.store.clients import Author
 
 Params = Sequence[Any] | Mapping[str, Any]
 _MODELS_KEPT = 64
+_AUTHORS_KEPT = 1000
 _ROWS_A_FETCH = 2000
 _cursor_numbers = itertools.count()
-
-
-class Author(Protocol):
-    """Who writes: the client's id goes into RCB and RMB."""
-
-    @property
-    def id(self) -> str:
-        """Unique and stable, as `/authn/session` shows it."""
 
 
 class Reading:
@@ -152,6 +146,7 @@ class Catalog:
     def __init__(self, catalog_id: str, conninfo: str, max_connections: int = 8) -> None:
         self.id = catalog_id
         self._models: Recent[int, Model] = Recent(_MODELS_KEPT)
+        self._authors: Recent[Author, bool] = Recent(_AUTHORS_KEPT)  # who has a row in ERMrest_Client
         self._pool = ConnectionPool(
             conninfo,
             kwargs={"autocommit": True, "options": "-c timezone=UTC", "application_name": f"catalog {catalog_id}"},
@@ -171,6 +166,9 @@ class Catalog:
         with self._connection() as connection, connection.transaction():
             connection.execute("SELECT meta.begin_write(%s)", (client.id if client else None,))
             connection.execute("INSERT INTO meta.model VALUES (meta.snaptime(), %s)", (Jsonb(stored.to_json(model)),))
+            row = clients.upsert(model, client) if client is not None else None
+            if row is not None:
+                connection.execute(*row)
             connection.execute("SELECT meta.end_write()")
 
     @contextlib.contextmanager
@@ -199,11 +197,15 @@ class Catalog:
                 assert begun is not None
                 moment, version = (snaptime.from_datetime(at) for at in begun)
                 writing = Writing(connection, self._model(connection, version), version, moment, client)
+                if client is not None and self._authors.get(client) is None:
+                    _record(writing, client)
                 yield writing
                 with writing._translated():  # deferred constraints speak here
                     connection.execute("SELECT meta.end_write()")
                     connection.execute("COMMIT")
             self._models.put(writing.model_version, writing.model)
+            if client is not None:
+                self._authors.put(client, True)
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[psycopg.Connection]:
@@ -244,6 +246,12 @@ class Catalog:
         model = stored.from_json(row[0])
         self._models.put(version, model)
         return model
+
+
+def _record(writing: Writing, client: Author) -> None:
+    row = clients.upsert(writing.model, client)
+    if row is not None:
+        writing.execute(*row)
 
 
 def moment_literal(moment: int) -> sql.Composable:

@@ -19,7 +19,8 @@ from psycopg.types.json import Jsonb
 from deriva_local.errors import BadRequest, Conflict, NotFound
 from deriva_local.model.initial import initial_model
 from deriva_local.store import layout
-from deriva_local.store.catalog import Author, Catalog
+from deriva_local.store.catalog import Catalog
+from deriva_local.store.clients import Author
 from deriva_local.store.service import ServiceDatabase
 
 SERVICE_DATABASE = "deriva_local"

@@ -11,7 +11,6 @@ from functools import partial
 
 from deriva_local.auth.client import Client
 from deriva_local.ermrest import access, answers
-from deriva_local.ermrest.clients import writing
 from deriva_local.ermrest.data.call import DataAnswer, DataCall
 from deriva_local.ermrest.schema import address as addresses
 from deriva_local.ermrest.schema import alter, attach, create, definitions, elements
@@ -34,7 +33,7 @@ def handle(call: DataCall) -> DataAnswer:
     if call.snap is not None:
         raise Forbidden("A snapshot cannot be changed; address the catalog without @….")
     content = _content(call, address)
-    with writing(call.catalog, call.client) as transaction:
+    with call.catalog.writing(call.client) as transaction:
         answers.check_model(call, transaction)
         model, answer = _change(call, transaction.model, address, content)
         if model != transaction.model:
