@@ -99,8 +99,10 @@ def _embedded(paths: Paths, stack: contextlib.ExitStack) -> Callable[[], str]:
         while not stopping.wait(WATCH_S):
             if not cluster.is_running():
                 logger.warning("PostgreSQL is gone; starting it again.")
-                with contextlib.suppress(ServiceError):
-                    cluster.start()
+                try:
+                    cluster.restart()
+                except (ServiceError, OSError) as error:
+                    logger.warning("%s", error)
 
     def wait() -> str:
         starting.result()

@@ -377,8 +377,8 @@ def test_reset_needs_a_yes_and_then_deletes_all_of_ours(own: Installation) -> No
 
 def test_a_deleted_data_directory_is_begun_afresh(own: Installation) -> None:
     own.start()
-    Cluster(own.data_dir).destroy()
     own.run("stop")
+    Cluster(own.data_dir).destroy()
     shutil.rmtree(own.data_dir)
     own.start()
     assert own.session().ok

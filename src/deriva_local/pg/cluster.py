@@ -91,12 +91,20 @@ class Cluster:
         """
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
-            if not (self.pgdata / "PG_VERSION").is_file():
+            if not self._exists():
                 self._create()
-            if self._find() is None:
-                self._launch_patiently()
-            else:
-                _wait_until(self.is_running, START_TIMEOUT_S, "PostgreSQL is starting, and does not get ready.")
+            self._start()
+
+    def restart(self) -> None:
+        """Start the server unless it runs, but never make a new cluster: an empty one is no substitute.
+
+        Raises:
+            Unavailable: It does not come up, or its files are gone.
+        """
+        if not self._exists():
+            raise Unavailable(f"The PostgreSQL cluster of {self.data_dir} is gone. Run: deriva-local stop")
+        with self._locked():
+            self._start()
 
     def stop(self) -> None:
         """Stop the server, if it runs, as soon as its open transactions have been rolled back.
@@ -119,6 +127,15 @@ class Cluster:
             if self._home.is_symlink():
                 self._home.unlink()
             shutil.rmtree(target, ignore_errors=True)
+
+    def _exists(self) -> bool:
+        return (self.pgdata / "PG_VERSION").is_file()
+
+    def _start(self) -> None:
+        if self._find() is None:
+            self._launch_patiently()
+        else:
+            _wait_until(self.is_running, START_TIMEOUT_S, "PostgreSQL is starting, and does not get ready.")
 
     def _find(self) -> postmaster.Postmaster | None:
         return postmaster.find(self.pgdata)

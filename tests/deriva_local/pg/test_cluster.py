@@ -136,6 +136,17 @@ def test_after_the_data_directory_was_deleted_a_fresh_cluster_is_made(own: Clust
     assert ask(own, "SELECT to_regclass('gone') IS NULL") is True
 
 
+def test_restarting_brings_a_cluster_back_but_never_replaces_one_by_an_empty_one(own: Cluster) -> None:
+    own.start()
+    crash(own)
+    own.restart()
+    assert ask(own, "SELECT 1") == 1
+    own.destroy()
+    with pytest.raises(Unavailable, match="is gone"):
+        own.restart()
+    assert not own.pgdata.exists()
+
+
 def test_a_server_that_cannot_start_is_reported_with_the_end_of_its_log(own: Cluster) -> None:
     own.start()
     own.stop()
