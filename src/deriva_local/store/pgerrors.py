@@ -20,7 +20,8 @@ _REFUSED = pg.CannotCoerce | pg.DatatypeMismatch | pg.UndefinedFunction | pg.Pro
 _FIXED: tuple[tuple[Any, ServiceError], ...] = (
     (pg.SerializationFailure, Conflict("Another request is changing the same data; try again.")),
     (pg.DeadlockDetected, Conflict("Another request is changing the same data; try again.")),
-    (pg.QueryCanceled, BadRequest("The request took longer than the time limit; ask for less at once.")),
+    # deriva's paged downloads look for these words, and go on with smaller pages.
+    (pg.QueryCanceled, BadRequest("Query run time limit exceeded; ask for less at once.")),
     (psycopg.OperationalError, Unavailable("PostgreSQL does not answer; is the local catalog being stopped?")),
 )
 _PHYSICAL_KEY = re.compile(r"^Key \(([^=]*)\)=")

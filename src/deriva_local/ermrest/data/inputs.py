@@ -17,9 +17,10 @@ from typing import Any
 from psycopg import sql
 
 from deriva_local.ermrest.data.render import CSV, JSON, JSON_STREAM
-from deriva_local.errors import BadRequest, UnsupportedMediaType
+from deriva_local.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
 from deriva_local.model import ColumnType, types
 
+MOST_BYTES = 2**28 - 1  # PostgreSQL's limit for the elements of one jsonb array
 _TABLE = sql.Identifier("pg_temp", "given")
 
 
@@ -107,9 +108,10 @@ def read_rows(headers: Mapping[str, str], body: Iterable[bytes]) -> Rows:
     Raises:
         UnsupportedMediaType: neither JSON nor CSV.
         BadRequest: not what its content type says.
+        PayloadTooLarge: more than PostgreSQL takes in one JSON value.
     """
     kind = headers.get("content-type", JSON).split(";")[0].strip().lower()
-    data = b"".join(body)
+    data = _whole(body)
     if kind == CSV:
         return _csv_rows(data)
     if kind == JSON_STREAM:
@@ -117,6 +119,18 @@ def read_rows(headers: Mapping[str, str], body: Iterable[bytes]) -> Rows:
     if kind == JSON:
         return _json_rows(data)
     raise UnsupportedMediaType(f"Rows can be sent as {JSON}, {JSON_STREAM} or {CSV}, not as {kind}.")
+
+
+def _whole(body: Iterable[bytes]) -> bytes:
+    """The body, read no further than is allowed."""
+    blocks: list[bytes] = []
+    size = 0
+    for block in body:
+        blocks.append(block)
+        size += len(block)
+        if size > MOST_BYTES:
+            raise PayloadTooLarge(f"Rows of more than {MOST_BYTES >> 20} MiB need several requests.")
+    return b"".join(blocks)
 
 
 def _json_rows(data: bytes) -> JsonRows:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from psycopg import sql
 
 from deriva_local.ermrest.data.resolved import Output
-from deriva_local.ermrest.data.sql import Rows, copy_csv, copy_json
+from deriva_local.ermrest.data.sql import Selection, copy_csv, copy_json
 from deriva_local.ermrest.data.syntax import Options
 
 JSON, JSON_STREAM, CSV = "application/json", "application/x-json-stream", "text/csv"
@@ -48,9 +48,9 @@ def disposition(options: Options, kind: str) -> dict[str, str]:
     return {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
 
 
-def statement(rows: Rows, outputs: Sequence[Output], kind: str, options: Options) -> sql.Composed:
+def statement(selection: Selection, outputs: Sequence[Output], kind: str, options: Options) -> sql.Composed:
     """The COPY statement whose output `body` puts into its frame."""
-    return copy_csv(rows, outputs, options.json_arrays) if kind == CSV else copy_json(rows, outputs)
+    return copy_csv(selection, outputs, options.json_arrays) if kind == CSV else copy_json(selection, outputs)
 
 
 def body(lines: Iterable[bytes], outputs: Sequence[Output], kind: str) -> Iterator[bytes]:

@@ -219,11 +219,11 @@ def _refuse_duplicates(writing: Writing, rows: Rows, keys: Sequence[tuple[str, C
 
 
 def _finish(
-    call: DataCall, options: Options, writing: Writing, rows: sql.Rows, outputs: Sequence[Output]
+    call: DataCall, options: Options, writing: Writing, selection: sql.Selection, outputs: Sequence[Output]
 ) -> DataAnswer:
     """Run the change, and keep what it selects until the transaction has been committed."""
     kind = render.content_type(options, call.headers)
-    lines = writing.copy_out(render.statement(rows, outputs, kind, options))
+    lines = writing.copy_out(render.statement(selection, outputs, kind, options))
     blocks = list(render.body(lines, outputs, kind))
     headers = {"ETag": preconditions.etag(writing.latest(), kind), **render.disposition(options, kind)}
     return _complete(headers, kind, blocks)

@@ -24,24 +24,24 @@ _AND = sql.SQL(" AND ")
 _OR = sql.SQL(" OR ")
 
 
-def select(query: Query, relation: Relation) -> Rows:
+def select(query: Query, relation: Relation) -> Selection:
     """The rows of the answer, each column under its name in the answer."""
     named = _COMMA.join(
         sql.SQL("q.{} AS {}").format(sql.Identifier(f"o{place}"), sql.Identifier(output.name))
         for place, output in enumerate(query.outputs)
     )
-    return Rows(sql.SQL("SELECT {} FROM ({}) AS q{}").format(named, _page(query, relation), _order_by(query)))
+    return Selection(sql.SQL("SELECT {} FROM ({}) AS q{}").format(named, _page(query, relation), _order_by(query)))
 
 
 @dataclass(frozen=True)
-class Rows:
+class Selection:
     """A SELECT, with the WITH clause that makes what it selects; PostgreSQL wants that clause outermost."""
 
     query: sql.Composable
     preparation: sql.Composable = field(default_factory=lambda: sql.SQL(""))
 
 
-def copy_json(rows: Rows, outputs: Sequence[Output]) -> sql.Composed:
+def copy_json(selection: Selection, outputs: Sequence[Output]) -> sql.Composed:
     """COPY one JSON object per line.
 
     In JSON text every control character is escaped, so with these two as quote and delimiter PostgreSQL neither
@@ -53,12 +53,12 @@ def copy_json(rows: Rows, outputs: Sequence[Output]) -> sql.Composed:
         line = sql.SQL(r"translate(row_to_json(r.*)::text, E'\n\r', '  ')")
     return sql.SQL(
         r"COPY ({}SELECT {} FROM ({}) AS r) TO STDOUT (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02')"
-    ).format(rows.preparation, line, rows.query)
+    ).format(selection.preparation, line, selection.query)
 
 
-def copy_csv(rows: Rows, outputs: Sequence[Output], json_arrays: bool) -> sql.Composed:
+def copy_csv(selection: Selection, outputs: Sequence[Output], json_arrays: bool) -> sql.Composed:
     """COPY lines of CSV, without a header. `json_arrays` writes arrays as JSON instead of PostgreSQL's `{…}`."""
-    query = rows.query
+    query = selection.query
     if json_arrays:
         columns = _COMMA.join(
             (sql.SQL("to_json(r.{})") if type_of(output.value).endswith("[]") else sql.SQL("r.{}")).format(
@@ -67,7 +67,7 @@ def copy_csv(rows: Rows, outputs: Sequence[Output], json_arrays: bool) -> sql.Co
             for output in outputs
         )
         query = sql.SQL("SELECT {} FROM ({}) AS r").format(columns, query)
-    return sql.SQL("COPY ({}{}) TO STDOUT (FORMAT csv)").format(rows.preparation, query)
+    return sql.SQL("COPY ({}{}) TO STDOUT (FORMAT csv)").format(selection.preparation, query)
 
 
 def entity_ids(path: Path, relation: Relation) -> sql.Composed:

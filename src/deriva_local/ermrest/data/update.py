@@ -12,7 +12,7 @@ from psycopg import sql
 
 from deriva_local.ermrest.data import syntax
 from deriva_local.ermrest.data.inputs import Rows
-from deriva_local.ermrest.data.sql import Rows as Selection
+from deriva_local.ermrest.data.sql import Selection
 from deriva_local.ermrest.data.write import entities, insert, live, names, typed
 from deriva_local.errors import BadRequest, Conflict, Forbidden
 from deriva_local.model import Column, Table, types

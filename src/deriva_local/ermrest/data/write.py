@@ -14,7 +14,7 @@ from deriva_local.ermrest.data import syntax
 from deriva_local.ermrest.data.inputs import CsvRows, Rows
 from deriva_local.ermrest.data.paths import find_table
 from deriva_local.ermrest.data.resolved import Field, Query
-from deriva_local.ermrest.data.sql import Rows as Selection
+from deriva_local.ermrest.data.sql import Selection
 from deriva_local.errors import BadRequest, Forbidden
 from deriva_local.model import SYSTEM_COLUMNS, Column, Model, Table, types
 

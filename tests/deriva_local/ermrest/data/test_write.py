@@ -6,12 +6,14 @@ import json
 
 import pytest
 
+from deriva_local.ermrest.data import DataCall, handle
 from deriva_local.errors import (
     BadRequest,
     Conflict,
     Forbidden,
     MethodNotAllowed,
     NotFound,
+    PayloadTooLarge,
     PreconditionFailed,
     Unauthorized,
     UnsupportedMediaType,
@@ -160,6 +162,19 @@ def test_bodies_that_cannot_be_read_are_bad_requests_and_write_nothing(api, cont
 def test_other_content_types_are_unsupported(api):
     with pytest.raises(UnsupportedMediaType):
         api.call("POST", "entity/S:Subject", b"<row/>", content_type="text/xml")
+
+
+def test_a_body_beyond_the_limit_is_not_read_to_its_end(catalog, api):
+    read = []
+
+    def body():
+        for number in range(1000):
+            read.append(number)
+            yield bytes(2**20)
+
+    with pytest.raises(PayloadTooLarge):
+        handle(DataCall("POST", "entity/S:Subject", "", {}, body(), catalog, None, api.client))
+    assert len(read) == 256
 
 
 def test_no_rows_at_all_are_no_change(api):
