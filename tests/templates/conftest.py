@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,22 +53,28 @@ class Project:
     folder: Path
     where: tuple[str, ...]
     env: dict[str, str]
+    interpreter: subprocess.Popen[str]
 
     def command(self, template: str, *arguments: object) -> list[str]:
         script = self.folder / "src/scripts" / TEMPLATES[template].name
-        return [sys.executable, str(script), *self.where, *map(str, arguments)]
+        return [str(script), *self.where, *map(str, arguments)]
 
     def run(self, template: str, *arguments: object, env: dict[str, str] | None = None) -> Outcome:
-        done = subprocess.run(
-            self.command(template, *arguments),
-            cwd=self.folder,
-            env=self.env | (env or {}),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=200,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        """Start a template in a process of its own, whose libraries are imported already (see preloaded.py)."""
+        out, err = self.folder.parent / "out", self.folder.parent / "err"
+        command = {"argv": self.command(template, *arguments), "env": self.env | (env or {})}
+        asked = json.dumps({**command, "cwd": str(self.folder), "out": str(out), "err": str(err)})
+        assert self.interpreter.stdin
+        assert self.interpreter.stdout
+        self.interpreter.stdin.write(asked + "\n")
+        self.interpreter.stdin.flush()
+        code = int(self.interpreter.stdout.readline())
+        return Outcome(code, out.read_text(), err.read_text())
+
+    def start(self, template: str, *arguments: object) -> subprocess.Popen[bytes]:
+        """Start a template as a person does, and leave it running."""
+        command = [sys.executable, *self.command(template, *arguments)]
+        return subprocess.Popen(command, cwd=self.folder, env=self.env, start_new_session=True, stdout=subprocess.PIPE)
 
     def git(self, *arguments: str) -> None:
         identity = ("-c", "user.name=Tester", "-c", "user.email=tester@example.org")
@@ -172,8 +179,19 @@ def feature(gallery: Gallery) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def interpreter(local_host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """A process that runs scripts without importing the libraries each time."""
+    folder = tmp_path_factory.mktemp("interpreter") / "site-packages"
+    folder.mkdir()
+    program = shutil.copy(Path(__file__).with_name("preloaded.py"), folder)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, program], text=True, env=local_host.env, **pipes) as process:
+        yield process
+
+
 @pytest.fixture
-def project(gallery: Gallery, local_host: Any, tmp_path: Path) -> Project:
+def project(gallery: Gallery, local_host: Any, tmp_path: Path, interpreter: subprocess.Popen[str]) -> Project:
     """The templates in a repository of this test's own, and everything they keep, cache included."""
     folder = tmp_path / "project"
     (folder / "src/scripts").mkdir(parents=True)
@@ -181,7 +199,7 @@ def project(gallery: Gallery, local_host: Any, tmp_path: Path) -> Project:
         (folder / "src/scripts" / template.name).write_bytes(template.read_bytes())
     (folder / ".gitignore").write_text("*.csv\n*.toml\n")
     where = ("--hostname", gallery.ml.host_name, "--catalog-id", str(gallery.ml.catalog_id))
-    project = Project(folder, where, local_host.env)
+    project = Project(folder, where, local_host.env, interpreter)
     project.git("init", "-q", "-b", "main")
     project.git("add", "-A")
     project.git("commit", "-qm", "Copies of the templates")

@@ -124,7 +124,7 @@ def test_a_predicted_term_that_does_not_exist_fails_dry_as_well_as_real(
     ("line", "words"),
     [
         ('out.file("a.txt")\n', "never written: a.txt"),
-        ('out.file("a.txt", asset_type="Modl_File")\n', "did you mean 'Model_File'"),
+        ('out.file("a.txt", asset_type="Modl_File")\n', "Did you mean 'Model_File'"),
         ('out.file("a.txt", table="Execution_Aset")\n', "Execution_Aset"),
         ('[out.file("a.txt") for _ in range(2)]\n', "registered twice"),
         ('out.feature("Image", "Nothing")\n', "has no feature 'Nothing'"),
@@ -205,3 +205,17 @@ def test_uncommitted_changes_are_refused_before_an_execution_exists(project: Any
     assert "basic_execution.py" in refused.result["error"]["message"]
     assert gallery.count("Execution") == before
     assert project.run("basic", *arguments("--allow-dirty")).code == 0
+
+
+def test_a_dataset_whose_feature_values_leave_a_boolean_empty_can_be_loaded(
+    project: Any, gallery: Any, feature: str
+) -> None:
+    csv = project.folder / "labels.csv"
+    csv.write_text(f"Image,Diagnosis,Checked\n{gallery.images[7]},Healthy,\n{gallery.images[8]},Healthy,yes\n")
+    named = ["--workflow-type", "Annotation", "--target-table", "Image", "--feature-name", feature]
+    assert project.run("populate", *named, "--csv", csv).code == 0
+    rid = gallery.ml.create_dataset([], "Two labelled images")
+    gallery.ml.add_dataset_members(rid, {"Image": list(gallery.images[7:9])})
+    done = project.run("basic", *arguments("--dataset", f"{rid}@{gallery.ml.dataset_version(rid)}", "--dry-run"))
+    assert done.code == 0, done.err
+    assert done.result["metrics"]["rows"] == 2

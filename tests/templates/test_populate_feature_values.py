@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -234,14 +233,11 @@ def test_a_run_killed_while_it_uploads_is_completed_by_the_same_command_without_
     call = arguments("State", csv, target="Subject")
     table = "Execution_Subject_State"
 
-    running = subprocess.Popen(
-        project.command("populate", *call), cwd=project.folder, env=project.env, start_new_session=True
-    )
-    arrived = next(
-        count for _ in itertools.count() if (count := gallery.count(table, "gallery")) or running.poll() is not None
-    )
+    running = project.start("populate", *call)
+    counts = (gallery.count(table, "gallery") for _ in itertools.count())
+    arrived = next(count for count in counts if count or running.poll() is not None)
     os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    running.communicate()
     assert 0 < arrived < rows, "the process was not killed in the middle"
 
     done = project.run("populate", *call)

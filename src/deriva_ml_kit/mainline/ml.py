@@ -22,6 +22,7 @@ from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
 from deriva_ml.feature import FeatureRecord
 
 from deriva_ml_kit import local
+from deriva_ml_kit.mainline.bag import open_bag
 from deriva_ml_kit.mainline.connection import explained, not_for_ml, reachable
 from deriva_ml_kit.mainline.dataset import Dataset, DatasetSpec
 from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError, DerivaMLNotFoundError
@@ -241,12 +242,19 @@ class DerivaML(ReleasedDerivaML):  # type: ignore[misc]  # the release is untype
     def download_dataset_bag(self, dataset: ReleasedSpec, execution_rid: str | None = None) -> DatasetBag:
         """Download a dataset in a version; with its asset files if `dataset.materialize`.
 
-        The release makes folders in the home directory here and fails where there are several domain schemas.
+        The release makes folders in the home directory here, and fails where there are several domain schemas or a
+        boolean is NULL.
         """
         if not self._is_dataset_rid(dataset.rid):
             raise DerivaMLTableTypeError("Dataset", dataset.rid)
         as_it_was = self.catalog_snapshot(self._version_snapshot(dataset))
-        return self._download_dataset_bag(dataset=dataset, execution_rid=execution_rid, snapshot_catalog=as_it_was)
+        order = self._get_dataset_minid(dataset, snapshot_catalog=as_it_was)
+        path = (
+            self._materialize_dataset_bag(order, execution_rid=execution_rid)
+            if dataset.materialize
+            else self._download_dataset_minid(order)
+        )
+        return open_bag(order, path)
 
     def catalog_snapshot(self, version_snapshot: str) -> DerivaML:
         """The catalog as it was, read-only, with the same local folders.
