@@ -75,11 +75,13 @@ def require_login(client: Client | None, what: str) -> Client:
 
 
 def rights(
-    client: Client | None, model: Model, schema: Schema | None = None, table: Table | None = None
+    client: Client | None, model: Model, schema: Schema | None = None, table: Table | None = None, *, now: bool = True
 ) -> dict[str, bool]:
-    """The `rights` document of catalog, schema or table."""
+    """The `rights` document of catalog, schema or table; of a snapshot (not `now`) only reading is left."""
     modes = ("insert", "update", "delete", "select") if table is not None else ("create",)
-    return {mode: allowed(client, mode, model, schema, table) for mode in ("owner", *modes)}
+    return {
+        mode: (now or mode == "select") and allowed(client, mode, model, schema, table) for mode in ("owner", *modes)
+    }
 
 
 def owns(client: Client, acls: Mapping[str, Any]) -> bool:

@@ -66,26 +66,23 @@ def etag(moment: int, client: Client | None) -> str:
     return f'"{snaptime.encode(moment)}-{hashlib.sha256(seer.encode()).hexdigest()[:8]}"'
 
 
-def is_current(call: DataCall, tag: str) -> bool:
-    """Whether the client holds this state already (If-None-Match), so that 304 says enough.
+def is_unwanted(call: DataCall, tag: str) -> bool:
+    """Whether this state is not what the client wants, so that 304 says enough (If-None-Match: it has it already).
 
-    Raises:
-        PreconditionFailed: the client asked for another state (If-Match).
+    If-Match asks the other way round: its holder wants this state and no other.
     """
-    check_match(call, tag)
-    return _names(call.headers.get("if-none-match"), tag)
-
-
-def check_match(call: DataCall, tag: str) -> None:
-    """Raise `PreconditionFailed` if the request is meant for another state (If-Match)."""
     wanted = call.headers.get("if-match")
-    if wanted is not None and not _names(wanted, tag):
-        raise PreconditionFailed("The catalog has changed since you read it; read it again.")
+    return _names(call.headers.get("if-none-match"), tag) or not (wanted is None or _names(wanted, tag))
 
 
 def check_model(call: DataCall, reading: Reading) -> None:
-    """`check_match` for requests that change the model."""
-    check_match(call, etag(reading.model_version, call.client))
+    """Raise `PreconditionFailed` if a change is meant for another model than the present one."""
+    tag = etag(reading.model_version, call.client)
+    wanted = call.headers.get("if-match")
+    if wanted is not None and not _names(wanted, tag):
+        raise PreconditionFailed("The catalog has changed since you read it; read it again.")
+    if _names(call.headers.get("if-none-match"), tag):
+        raise PreconditionFailed("The catalog is still as you read it (If-None-Match).")
 
 
 def _names(header: str | None, tag: str) -> bool:

@@ -56,14 +56,14 @@ def describe(call: DataCall, record: CatalogRecord) -> DataAnswer:
         model = reading.model
     access.require(call.client, "enumerate", model)
     tag = answers.etag(reading.snaptime, call.client)
-    if answers.is_current(call, tag):
+    if answers.is_unwanted(call, tag):
         return DataAnswer(304, {"ETag": tag})
     alias = {"alias_target": record.alias_target} if record.is_alias else {}
     document = {
         "id": record.id,
         **alias,
         "snaptime": snaptime.encode(reading.snaptime),
-        "rights": access.rights(call.client, model),
+        "rights": access.rights(call.client, model, now=call.snap is None),
         "acls": dict(model.acls),
         "annotations": dict(model.annotations),
         "features": dict(FEATURES),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from deriva_local.ermrest.schema import definitions
 from deriva_local.ermrest.schema.address import Address
 from deriva_local.ermrest.schema.elements import Element, element_of, replaced
-from deriva_local.errors import Conflict, MethodNotAllowed, NotFound
+from deriva_local.errors import BadRequest, Conflict, MethodNotAllowed, NotFound
 from deriva_local.model import Acls, Column, ForeignKey, Json, Model, Schema, Table
 from deriva_local.model.initial import CATALOG_ACLS
 
@@ -20,8 +20,8 @@ _ACL_NAMES: Mapping[type, tuple[str, ...]] = {
     Model: CATALOG_ACLS,
     Schema: CATALOG_ACLS,
     Table: ("owner", "enumerate", "write", "select", "insert", "update", "delete"),
-    Column: ("enumerate", "write", "select", "insert", "update", "delete"),
-    ForeignKey: ("enumerate", "write", "select", "insert", "update", "delete"),
+    Column: ("enumerate", "write", "select", "insert", "update"),
+    ForeignKey: ("insert", "update"),
 }
 _OPEN_TO_ALL = ("enumerate", "select")
 
@@ -37,9 +37,8 @@ def read(model: Model, address: Address) -> Json:
     entries = _entries(element, address)
     if address.part_name is None:
         return dict(entries)
-    if address.part_name not in entries:
-        raise NotFound(f"There is no {address.part} {address.part_name!r}.")
-    return entries[address.part_name]
+    _check_is_there(element, address, entries)
+    return entries.get(address.part_name)  # an ACL that is not set is null
 
 
 def write(model: Model, address: Address, content: Json) -> Model:
@@ -56,6 +55,7 @@ def write(model: Model, address: Address, content: Json) -> Model:
         if address.part == "acl" and isinstance(element, ForeignKey):
             changed = {**definitions.REFERENCE_ACLS, **changed}
     elif address.part == "acl" and content is None:
+        check_acls(type(element), {address.part_name: []})
         return _with_entries(model, address, element, _without(entries, address, element))
     else:
         changed = {**entries, address.part_name: _READ_ONE[str(address.part)](address.part_name, content)}
@@ -70,8 +70,15 @@ def remove(model: Model, address: Address) -> Model:
         return replaced(model, address, comment=None)
     entries = _entries(element, address)
     if address.part_name is not None:
-        read(model, address)
+        _check_is_there(element, address, entries)
     return _with_entries(model, address, element, _without(entries, address, element))
+
+
+def _check_is_there(element: Element, address: Address, entries: Mapping[str, Json]) -> None:
+    """`NotFound` unless the element has such an annotation or binding, or can have such an ACL."""
+    names = _ACL_NAMES[type(element)] if address.part == "acl" else entries
+    if address.part_name not in names:
+        raise NotFound(f"There is no {address.part} {address.part_name!r}.")
 
 
 def exists(model: Model, address: Address) -> bool:
@@ -80,13 +87,13 @@ def exists(model: Model, address: Address) -> bool:
 
 
 def check_acls(element_type: type, acls: Acls) -> None:
-    """Raise `Conflict` for ACL names that such elements do not have, and for `*` where it may not stand."""
+    """Raise for ACL names that such elements do not have (`Conflict`), and for `*` where it may not stand."""
     known = _ACL_NAMES[element_type]
     for name, entries in acls.items():
         if name not in known:
             raise Conflict(f"There is no ACL {name!r} here; there are {', '.join(known)}.")
         if "*" in entries and name not in _OPEN_TO_ALL and element_type is not ForeignKey:
-            raise Conflict(f'ACL {name!r} cannot hold "*": nobody who is not logged in may change a catalog.')
+            raise BadRequest(f'ACL {name!r} cannot hold "*": nobody who is not logged in may change a catalog.')
 
 
 def _with_entries(model: Model, address: Address, element: Element, entries: Mapping[str, Json]) -> Model:

@@ -51,11 +51,11 @@ def key_of(model: Model, address: Address) -> Key:
 
 
 def foreign_keys_of(model: Model, address: Address) -> list[ForeignKey]:
-    """The foreign keys of the table that fit the address; `NotFound` if columns are given and none fits."""
+    """The foreign keys of the table that fit the address; `Conflict` if columns are given and none fits."""
     table = table_of(model, address)
     found = [fkey for fkey in table.foreign_keys if _fits(fkey, table, model, address)]
     if address.columns is not None and not found:
-        raise NotFound(f"Table {table.schema_name}:{table.name} has no foreign key like that.")
+        raise Conflict(f"Table {table.schema_name}:{table.name} has no foreign key like that.")
     return found
 
 

@@ -6,6 +6,7 @@ In: a call whose path begins with `schema`, `annotation` or `acl`. Out: ERMrest'
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
@@ -22,7 +23,7 @@ from deriva_local.store import Catalog, Reading
 
 # A change of the model: the new model, and the answer made from it.
 Change = tuple[Model, DataAnswer]
-_rendered: Recent[tuple[Catalog, str], bytes] = Recent(32)
+_rendered: Recent[tuple[Catalog, str, bool], bytes] = Recent(32)
 
 
 def handle(call: DataCall) -> DataAnswer:
@@ -38,19 +39,23 @@ def handle(call: DataCall) -> DataAnswer:
         model, answer = _change(call, transaction.model, address, content)
         if model != transaction.model:
             transaction.replace_model(model)
-    return answer
+    return dataclasses.replace(
+        answer, headers={**answer.headers, "ETag": answers.etag(transaction.model_version, call.client)}
+    )
 
 
 def _get(call: DataCall, address: Address) -> DataAnswer:
     with call.catalog.reading(call.snap) as reading:
         model = reading.model
+        if address.part in ("acl", "acl_binding"):
+            _require_owner(call.client, model, address)
         access.require(call.client, "enumerate", model)
         tag = answers.etag(reading.model_version, call.client)
-        if answers.is_current(call, tag):
+        if answers.is_unwanted(call, tag):
             return DataAnswer(304, {"ETag": tag})
     headers = {"ETag": tag}
     if address.part == "comment":
-        return answers.as_text(attach.read(model, address))
+        return answers.as_text(attach.read(model, address) + "\n")
     if address.part is not None:
         return answers.as_json(attach.read(model, address), headers=headers)
     if address.kind == "schemas":
@@ -60,17 +65,18 @@ def _get(call: DataCall, address: Address) -> DataAnswer:
 
 def _whole_model(reading: Reading, call: DataCall, tag: str) -> bytes:
     """The document of the whole model. Clients read it again and again; `tag` names model and rights, so it is kept."""
-    kept = _rendered.get((call.catalog, tag))
+    key = (call.catalog, tag, reading.snap is None)
+    kept = _rendered.get(key)
     if kept is None:
         kept = answers.json_text(_document(reading, call.client, Address("schemas")))
-        _rendered.put((call.catalog, tag), kept)
+        _rendered.put(key, kept)
     return kept
 
 
 def _document(reading: Reading, client: Client | None, address: Address) -> Json:
     """The document of the addressed element."""
     model = reading.model
-    rights_of = partial(access.rights, client)
+    rights_of = partial(access.rights, client, now=reading.snap is None)
     if address.kind == "schemas":
         return documents.model(model, snaptime.encode(reading.model_version), rights_of)
     if address.kind == "schema":
@@ -78,12 +84,12 @@ def _document(reading: Reading, client: Client | None, address: Address) -> Json
     if address.kind == "tables":
         tables = elements.schema_of(model, address).tables.values()
         return [documents.table(table, model, rights_of) for table in tables]
-    return _document_of_table_part(model, client, address)
+    return _document_of_table_part(model, rights_of, address)
 
 
-def _document_of_table_part(model: Model, client: Client | None, address: Address) -> Json:
+def _document_of_table_part(model: Model, rights_of: documents.RightsOf, address: Address) -> Json:
     table = elements.table_of(model, address)
-    whole = documents.table(table, model, partial(access.rights, client))
+    whole = documents.table(table, model, rights_of)
     rights = whole["rights"]
     match address.kind:
         case "table":
@@ -135,9 +141,10 @@ def _change_part(call: DataCall, model: Model, address: Address, content: Json) 
         _require_still_owner(call.client, changed, address)
     if removing:
         return changed, answers.empty()
-    if address.part == "annotation" and address.part_name is not None:
-        return changed, answers.empty(200 if attach.exists(model, address) else 201)
-    return changed, answers.empty(200 if address.part == "comment" else 204)
+    if address.part in ("acl", "acl_binding"):
+        return changed, answers.empty(200)
+    is_new = address.part == "annotation" and address.part_name is not None and not attach.exists(model, address)
+    return changed, answers.empty(201 if is_new else 204)
 
 
 def _create(client: Client | None, model: Model, address: Address, content: Json) -> Change:
@@ -265,9 +272,10 @@ def _alter(client: Client | None, model: Model, address: Address, content: Json)
 
 
 def _altered_document(client: Client | None, model: Model, address: Address) -> Json:
+    rights_of = partial(access.rights, client)
     if address.kind == "schema":
-        return documents.schema(elements.schema_of(model, address), model, partial(access.rights, client))
-    return _document_of_table_part(model, client, address)
+        return documents.schema(elements.schema_of(model, address), model, rights_of)
+    return _document_of_table_part(model, rights_of, address)
 
 
 def _drop(client: Client | None, model: Model, address: Address, content: Json) -> Change:
