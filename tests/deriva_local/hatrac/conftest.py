@@ -44,6 +44,7 @@ class Running:
     def session(self, user: str | None = "ada") -> requests.Session:
         """Plain HTTP as a user, or as nobody."""
         session = requests.Session()
+        session.trust_env = False  # the environment may name the bundle of another host
         session.verify = str(self.bundle)
         if user:
             session.headers["Authorization"] = f"Bearer {self.token(user)}"
