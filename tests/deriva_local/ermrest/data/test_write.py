@@ -362,6 +362,17 @@ def test_deleting_takes_what_the_path_denotes(api):
     assert len(api.get("entity/S:Subject")) == 2
 
 
+@pytest.mark.parametrize("name", ["%s", "{}", "'", "\\'; --", "$1", ":x"])
+def test_no_value_has_a_meaning_to_sql(api, name):
+    api.post("entity/S:Subject", [{"Name": name, "Age": 1}, {"Name": "other", "Age": 2}])
+    encoded = "".join(f"%{byte:02X}" for byte in name.encode())
+
+    assert api.put("attributegroup/S:Subject/Name;Age", [{"Name": name, "Age": 3}]) == [{"Name": name, "Age": 3}]
+    assert api.delete(f"attribute/S:Subject/Name={encoded}/Age") == 204
+    assert api.delete(f"entity/S:Subject/Name={encoded}") == 204
+    assert [row["Name"] for row in api.get("entity/S:Subject")] == ["other"]
+
+
 def test_deleting_nothing_is_not_found(api):
     with pytest.raises(NotFound):
         api.delete("entity/S:Subject/Name=a")
