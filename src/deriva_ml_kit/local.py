@@ -14,6 +14,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import getproxies, proxy_bypass
 
 import platformdirs
 
@@ -57,8 +58,8 @@ def is_local(hostname: str) -> bool:
 def prepare(hostname: str) -> None:
     """Make this process trust the local catalog at a host name, and log in if nobody is.
 
-    Changes REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE of this process. Does nothing if the host is not
-    this machine, or what runs there was not started by `deriva-local`.
+    Changes REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE and, if a proxy is set, NO_PROXY of this process. Does
+    nothing if the host is not this machine, or what runs there was not started by `deriva-local`.
 
     Raises:
         UsageError: The catalog is there under another name, which is the one that its addresses and logins hold.
@@ -75,6 +76,7 @@ def prepare(hostname: str) -> None:
             remedy=f"Write --hostname {running.hostname}",
         )
     trust(running.ca_bundle)
+    reach_directly(split(hostname)[0])
     if not has_login(hostname):
         _call("login")
 
@@ -95,6 +97,14 @@ def trust(ca_bundle: Path) -> None:
     """Let this process and its children trust the certificates in a file, besides those they trusted so far."""
     for variable in BUNDLE_VARIABLES:
         os.environ[variable] = str(_joined(ca_bundle, os.environ.get(variable)))
+
+
+def reach_directly(host: str) -> None:
+    """Keep requests to a host of this machine from going through a proxy that the environment names."""
+    if not getproxies() or proxy_bypass(host):
+        return
+    for variable in ("NO_PROXY", "no_proxy"):
+        os.environ[variable] = ",".join(filter(None, [os.environ.get(variable), host]))
 
 
 def _joined(ca_bundle: Path, before: str | None) -> Path:

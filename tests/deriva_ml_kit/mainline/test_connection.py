@@ -61,13 +61,13 @@ def test_several_domain_schemas_need_a_default(tmp_path, lab) -> None:
 
 
 def test_trust_and_login_are_found_in_a_fresh_home(lab, tmp_path) -> None:
-    """A new user's first process: no credential file, and a CA bundle in the environment that does not know us."""
+    """A new user's first process: no credential file, a CA bundle that does not know us, and an office proxy."""
     code = (
         "import sys, json\nfrom deriva_ml_kit.mainline import DerivaML\n"
         "ml = DerivaML(sys.argv[1], sys.argv[2])\n"
         "print(json.dumps([ml.domain_schema, str(ml.working_dir)]))"
     )
-    environment = os.environ | {"HOME": str(tmp_path)}
+    environment = os.environ | {"HOME": str(tmp_path), "HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
     environment |= dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), certifi.where())
     done = subprocess.run(
         [sys.executable, "-c", code, lab.hostname, lab.catalog_id],
