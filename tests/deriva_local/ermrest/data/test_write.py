@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -451,3 +452,15 @@ def test_twenty_thousand_rows_take_as_few_statements_as_one(api):
     api.put("attributegroup/S:Subject/Name;Age", [{**row, "Age": 91} for row in rows])
 
     assert api.get("aggregate/S:Subject/Age=91/n:=cnt(*)") == [{"n": 20_000}]
+
+
+def test_clients_that_write_at_once_lose_nothing(api):
+    def work(number):
+        (made,) = api.post("entity/S:Subject", [{"Name": f"n{number}", "Age": 0}])
+        assert api.put("attributegroup/S:Subject/RID;Age", [{"RID": made["RID"], "Age": number}]) != []
+        return len(api.get(f"entity/S:Subject/Name=n{number}"))
+
+    with ThreadPoolExecutor(16) as threads:  # twice as many as there are connections
+        assert list(threads.map(work, range(64))) == [1] * 64
+
+    assert api.get("aggregate/S:Subject/n:=cnt(*),sum:=sum(Age)") == [{"n": 64, "sum": sum(range(64))}]
