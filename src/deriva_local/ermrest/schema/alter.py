@@ -167,10 +167,7 @@ def _attached(document: Mapping[str, Json], *names: str) -> dict[str, Any]:
 
 
 def _new_name(document: Mapping[str, Json], field: str, old: str) -> str:
-    name = document.get(field, old)
-    if not isinstance(name, str) or not name:
-        raise BadRequest(f"{field} must be text that is not empty, not {name!r}.")
-    return name
+    return definitions.name(document[field], field) if field in document else old
 
 
 def _renamed_schema(old: Schema, name: str) -> Schema:

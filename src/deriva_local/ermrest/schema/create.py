@@ -101,6 +101,9 @@ def column(model: Model, of: Table, definition: ColumnDef) -> Model:
 
 def key(model: Model, of: Table, definition: KeyDef) -> Model:
     """A new key of table `of`."""
+    unknown = [name for name in definition.columns if name not in of.by_name]
+    if unknown:
+        raise BadRequest(f"Table {of.schema_name}:{of.name} has no column {unknown[0]!r}, so that it can be no key.")
     columns = _column_ids(of, definition.columns)
     if any(set(other.columns) == set(columns) for other in of.keys):
         raise Conflict(f"Table {of.schema_name}:{of.name} has a key of {', '.join(definition.columns)} already.")

@@ -15,7 +15,7 @@ from deriva_local.model import Acls, ColumnType, Json, types
 
 REFERENCE_ACLS: Acls = {"insert": ["*"], "update": ["*"]}
 ACTIONS = ("NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
-_OPEN_TO_ALL = ("enumerate", "select")
+NAME_LIMIT = 63  # bytes in UTF-8
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def batch(document: Json) -> list[SchemaDef | TableDef | ForeignKeyDef]:
     """What `POST N/schema` asks for: a list of documents, or an object like the one that `GET N/schema` answers."""
     if isinstance(document, Mapping):
         schemas = _object(document.get("schemas", {}), "schemas")
-        return [schema(content, name) for name, content in schemas.items()]
+        return [schema(content, schema_name) for schema_name, content in schemas.items()]
     return [
         _batch_entry(_object(entry, f"entry {place}")) for place, entry in enumerate(_list(document, "the body"), 1)
     ]
@@ -101,29 +101,28 @@ def _batch_entry(document: Mapping[str, Json]) -> SchemaDef | TableDef | Foreign
     return schema(document, _text(document, "schema_name"))
 
 
-def schema(document: Json, name: str) -> SchemaDef:
-    """A schema document; a `schema_name` in it must be `name`."""
-    content = _object(document, f"schema {name!r}")
-    _agrees(content, "schema_name", name)
-    tables = _object(content.get("tables") or {}, f"tables of schema {name!r}")
-    return SchemaDef(
-        _name(name), tuple(table(item, name, table_name) for table_name, item in tables.items()), attached(content)
-    )
+def schema(document: Json, schema_name: str) -> SchemaDef:
+    """A schema document; a `schema_name` in it must be `schema_name`."""
+    content = _object(document, f"schema {schema_name!r}")
+    _agrees(content, "schema_name", schema_name)
+    tables = _object(_given(content, "tables"), f"tables of schema {schema_name!r}")
+    made = tuple(table(item, schema_name, table_name) for table_name, item in tables.items())
+    return SchemaDef(name(schema_name, "schema_name"), made, attached(content))
 
 
-def table(document: Json, schema_name: str, name: str | None = None) -> TableDef:
+def table(document: Json, schema_name: str, table_name: str | None = None) -> TableDef:
     """A table document, as `POST …/table` takes it."""
     content = _object(document, "a table")
     _agrees(content, "schema_name", schema_name)
-    if name is None:
-        name = _text(content, "table_name")
-    _agrees(content, "table_name", name)
+    if table_name is None:
+        table_name = _text(content, "table_name")
+    _agrees(content, "table_name", table_name)
     if content.get("kind", "table") != "table":
-        raise BadRequest(f"Table {name!r} is of kind {content['kind']!r}; only kind 'table' can be created.")
-    where = (schema_name, name)
+        raise BadRequest(f"Table {table_name!r} is of kind {content['kind']!r}; only kind 'table' can be created.")
+    where = (schema_name, table_name)
     return TableDef(
         schema_name,
-        _name(name),
+        name(table_name, "table_name"),
         tuple(column(item) for item in _list(content.get("column_definitions") or [], "column_definitions")),
         tuple(key(item) for item in _list(content.get("keys") or [], "keys")),
         tuple(foreign_key(item, where) for item in _list(content.get("foreign_keys") or [], "foreign_keys")),
@@ -134,11 +133,11 @@ def table(document: Json, schema_name: str, name: str | None = None) -> TableDef
 def column(document: Json) -> ColumnDef:
     """A column document."""
     content = _object(document, "a column")
-    name = _text(content, "name")
+    column_name = name(content.get("name"), "The name of a column")
     if "type" not in content:
-        raise BadRequest(f"Column {name!r} has no type.")
+        raise BadRequest(f"Column {column_name!r} has no type.")
     return ColumnDef(
-        _name(name),
+        column_name,
         types.from_document(content["type"]),
         boolean(content.get("nullok", True), "nullok"),
         content.get("default"),
@@ -166,9 +165,9 @@ def foreign_key(document: Json, table_name: tuple[str | None, str | None] = (Non
     at = _one_table(referring, "foreign_key_columns")
     return ForeignKeyDef(
         (at[0] or table_name[0], at[1] or table_name[1]),
-        tuple(name for _, _, name in referring),
+        tuple(column_name for _, _, column_name in referring),
         (to_table[0], str(to_table[1])),
-        tuple(name for _, _, name in referred),
+        tuple(column_name for _, _, column_name in referred),
         constraint_name(content),
         action(content.get("on_update"), "on_update"),
         action(content.get("on_delete"), "on_delete"),
@@ -182,8 +181,8 @@ def constraint_name(document: Mapping[str, Json]) -> str | None:
     if not names:
         return None
     match names:
-        case [[_, str() as name], *_] if name:
-            return name
+        case [[_, str() as given], *_]:
+            return name(given, "A constraint's name")
     raise BadRequest(f'names must be like [["schema", "constraint"]], not {names!r}.')
 
 
@@ -198,12 +197,12 @@ def action(value: Json, field_name: str) -> str:
 
 def attached(document: Mapping[str, Json], default_acls: Acls | None = None) -> Attached:
     """Comment, annotations, ACLs and ACL bindings of a document."""
-    own = acls(document.get("acls") or {})
+    own = acls(_given(document, "acls"))
     return Attached(
         comment(document.get("comment")),
-        annotation_map(document.get("annotations") or {}),
+        annotation_map(_given(document, "annotations")),
         {**(default_acls or {}), **own},
-        bindings(document.get("acl_bindings") or {}),
+        bindings(_given(document, "acl_bindings")),
     )
 
 
@@ -221,27 +220,27 @@ def annotation_map(value: Json) -> dict[str, Json]:
 
 def acls(value: Json) -> dict[str, list[str]]:
     """ACLs by mode; null means that none is set."""
-    return {name: acl(name, entries) for name, entries in _object(value, "acls").items() if entries is not None}
+    return {mode: acl(mode, entries) for mode, entries in _object(value, "acls").items() if entries is not None}
 
 
-def acl(name: str, value: Json) -> list[str]:
+def acl(mode: str, value: Json) -> list[str]:
     """One ACL: ids of clients and groups, or "*"."""
-    return _texts(value, f"ACL {name!r}")
+    return _texts(value, f"ACL {mode!r}")
 
 
 def bindings(value: Json) -> dict[str, Json]:
     """ACL bindings by name; false switches an inherited one off."""
-    return {name: binding(name, content) for name, content in _object(value, "acl_bindings").items()}
+    return {key: binding(key, content) for key, content in _object(value, "acl_bindings").items()}
 
 
-def binding(name: str, value: Json) -> Json:
+def binding(binding_name: str, value: Json) -> Json:
     """One ACL binding."""
     if value is False:
         return value
-    content = _object(value, f"ACL binding {name!r}")
+    content = _object(value, f"ACL binding {binding_name!r}")
     missing = [field for field in ("types", "projection") if field not in content]
     if missing:
-        raise BadRequest(f"ACL binding {name!r} lacks {' and '.join(missing)}.")
+        raise BadRequest(f"ACL binding {binding_name!r} lacks {' and '.join(missing)}.")
     return {"projection_type": "acl", "scope_acl": ["*"], **content}
 
 
@@ -267,10 +266,19 @@ def _one_table(references: list[tuple[str | None, str | None, str]], field_name:
     return tables.pop()
 
 
-def _name(name: str) -> str:
-    if not name:
-        raise BadRequest("A name must not be empty.")
-    return name
+def name(text: Json, what: str) -> str:
+    """A name of a model element. Longer ones than PostgreSQL's would not work on other DERIVA hosts."""
+    if not isinstance(text, str) or not text:
+        raise BadRequest(f"{what} must be text that is not empty, not {text!r:.80}.")
+    if len(text.encode()) > NAME_LIMIT:
+        raise BadRequest(f"{what} {text!r} is longer than {NAME_LIMIT} bytes.")
+    return text
+
+
+def _given(document: Mapping[str, Json], field_name: str) -> Json:
+    """A field's content, an empty object where it is missing or null."""
+    content = document.get(field_name)
+    return {} if content is None else content
 
 
 def _agrees(document: Mapping[str, Json], field_name: str, expected: str) -> None:

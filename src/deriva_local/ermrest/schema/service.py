@@ -179,11 +179,7 @@ def _create(client: Client | None, model: Model, address: Address, content: Json
 
 
 def _foreign_key_here(content: Json, address: Address) -> definitions.ForeignKeyDef:
-    """The definition of a foreign key of the addressed table (in a list of one, as it is also answered)."""
-    if isinstance(content, list):
-        if len(content) != 1:
-            raise BadRequest(f"Create foreign keys one by one, not {len(content)} at once.")
-        content = content[0]
+    """The definition of a foreign key of the addressed table."""
     here = (address.schema, address.table)
     definition = definitions.foreign_key(content, here)
     if definition.table != here:

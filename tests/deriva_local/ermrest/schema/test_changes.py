@@ -77,7 +77,7 @@ def test_a_foreign_key_has_open_acls_unless_told_otherwise() -> None:
 REFUSED: list[tuple[dict[str, Any], type[ServiceError], str]] = [
     (table("Subject"), Conflict, "exists already"),
     (table("T", column("A"), column("A")), Conflict, "column 'A' already"),
-    (table("T", column("A"), keys=[{"unique_columns": ["B"]}]), Conflict, "no column 'B'"),
+    (table("T", column("A"), keys=[{"unique_columns": ["B"]}]), BadRequest, "no column 'B'"),
     (
         table("T", column("A"), keys=[{"unique_columns": ["A"]}, {"unique_columns": ["A"]}]),
         Conflict,
@@ -93,6 +93,10 @@ REFUSED: list[tuple[dict[str, Any], type[ServiceError], str]] = [
     (table("T", column("A", "serial4", default=3)), BadRequest, "numbers its rows"),
     (table("T", kind="view"), BadRequest, "'view'"),
     (table("T", foreign_keys=[reference(["A"], "Subject", ["Name"], on_delete="EXPLODE")]), BadRequest, "'EXPLODE'"),
+    (table("T" * 64), BadRequest, "63 bytes"),
+    (table("T", column("ü" * 32)), BadRequest, "63 bytes"),
+    (table("T", acls=[]), BadRequest, "acls"),
+    (table("T", annotations=False), BadRequest, "annotations"),
     ({"schema_name": "S"}, Conflict, "exists already"),
     ({"table_name": "T"}, BadRequest, "schema_name"),
     ({}, BadRequest, "schema_name"),
