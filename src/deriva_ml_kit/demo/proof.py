@@ -30,9 +30,12 @@ def fingerprint(hostname: str, catalog_id: str) -> Fingerprint:
 
 
 def _count(store: HatracStore, namespace: str) -> int:
-    """Objects below a namespace. deriva-ml names an object `<MD5>.<file name>`; anything else we ask about."""
-    total = 0
-    for child in store.retrieve_namespace(namespace):
-        is_object = _OBJECT.match(child.rpartition("/")[2]) or not store.is_valid_namespace(child)
-        total += 1 if is_object else _count(store, child)
-    return total
+    """Objects below a namespace."""
+    return sum(1 if _is_object(store, child) else _count(store, child) for child in store.retrieve_namespace(namespace))
+
+
+def _is_object(store: HatracStore, name: str) -> bool:
+    """deriva-ml names an object `<MD5>.<file name>`; of any other we ask for the version, which a namespace has not."""
+    if _OBJECT.match(name.rpartition("/")[2]):
+        return True
+    return ":" in store.head(name).headers.get("Content-Location", "")
