@@ -155,12 +155,10 @@ def upload(ml: Any, table: str, files: dict[str, bytes], **columns: Any) -> tupl
     return tuple(row["RID"] for row in inserted)
 
 
-@pytest.fixture
-def feature(gallery: Gallery) -> str:
-    """A new feature on Image: a required term, and optional columns of all kinds."""
+def create_feature(gallery: Gallery, name: str, **more: Any) -> str:
+    """A feature on Image: a required term, and optional columns of all kinds."""
     from deriva_ml import BuiltinTypes, ColumnDefinition  # noqa: PLC0415
 
-    name = f"Finding_{next(_feature_numbers)}"
     kinds = {
         "Confidence": BuiltinTypes.float4,
         "Readers": BuiltinTypes.int2,
@@ -168,15 +166,23 @@ def feature(gallery: Gallery) -> str:
         "Seen": BuiltinTypes.date,
         "Note": BuiltinTypes.text,
     }
-    gallery.ml.create_feature(
-        "Image",
-        name,
-        terms=["Diagnosis"],
-        assets=["Mask"],
-        metadata=[ColumnDefinition(name=column, type=kind) for column, kind in kinds.items()],
-        optional=["Mask"],
-    )
+    columns = [ColumnDefinition(name=column, type=kind) for column, kind in kinds.items()]
+    gallery.ml.create_feature("Image", name, terms=["Diagnosis"], metadata=columns, **more)
     return name
+
+
+@pytest.fixture
+def feature(gallery: Gallery) -> Iterator[str]:
+    """A new feature, of this test alone."""
+    name = create_feature(gallery, f"Finding_{next(_feature_numbers)}")
+    yield name
+    gallery.ml.delete_feature("Image", name)
+
+
+@pytest.fixture(scope="session")
+def masked_feature(gallery: Gallery) -> str:
+    """A feature that also takes a mask. (The release cannot export datasets whose features share an asset table.)"""
+    return create_feature(gallery, "Masked_Finding", assets=["Mask"], optional=["Mask"])
 
 
 @pytest.fixture(scope="session")

@@ -31,23 +31,23 @@ def values(gallery: Any, feature: str, *columns: str) -> list[tuple[Any, ...]]:
 
 
 def test_every_kind_of_column_arrives_with_synonyms_resolved_and_the_file_recorded_as_input(
-    gallery: Any, project: Any, feature: str
+    gallery: Any, project: Any, masked_feature: str
 ) -> None:
-    a, b, c = gallery.images[:3]
+    a, b, c = gallery.images[9:]  # not in a dataset of other tests, which would get the mask too
     csv = write(
         project,
         b"\xef\xbb\xbfImage,Diagnosis,Confidence,Readers,Checked,Seen,Mask,Note\r\n"
         + f'{a},normal,0.1,3,yes,2026-01-31,{gallery.masks[0]},"two\r\nlines, quoted"\r\n'.encode()
         + f"\r\n{b},Glaucoma,,,,,,\r\n,,,,,,,\r\n{c},POAG,1,-1,F,,,caf\u00e9\r\n".encode(),
     )
-    done = project.run("populate", *arguments(feature, csv))
+    done = project.run("populate", *arguments(masked_feature, csv))
     assert done.code == 0, done.err
     result = done.result
     assert (result["status"], result["rows"], result["added"], result["already_there"]) == ("added", 3, 3, 0)
 
     columns = ("Image", "Diagnosis", "Confidence", "Readers", "Checked", "Seen", "Mask", "Note", "Execution")
     rid = result["execution_rid"]
-    assert values(gallery, feature, *columns) == sorted(
+    assert values(gallery, masked_feature, *columns) == sorted(
         [
             (a, "Healthy", 0.1, 3, True, "2026-01-31", gallery.masks[0], "two\r\nlines, quoted", rid),
             (b, "Glaucoma", None, None, None, None, None, None, rid),
@@ -93,7 +93,7 @@ def test_of_a_longer_file_only_what_is_missing_is_added_and_a_changed_value_is_a
 
 
 def test_every_fault_is_named_with_its_line_before_anything_is_written(
-    gallery: Any, project: Any, feature: str
+    gallery: Any, project: Any, masked_feature: str
 ) -> None:
     a, b, c, d, e, f, g, h = gallery.images[:8]
     lines = {
@@ -113,7 +113,7 @@ def test_every_fault_is_named_with_its_line_before_anything_is_written(
     header = "Image,Diagnosis,Confidence,Readers,Checked,Seen,Mask,Note"
     csv = write(project, "\n".join([header, *(line for line, _, _ in lines.values())]) + "\n")
     before = gallery.snaptime
-    done = project.run("populate", *arguments(feature, csv))
+    done = project.run("populate", *arguments(masked_feature, csv))
     assert done.code == 2
     faults = done.result["error"]["faults"]
     assert [(fault["file"], fault["line"], fault.get("column")) for fault in faults] == [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,19 +76,23 @@ def test_nested_datasets_come_along(project: Any, datasets: Datasets) -> None:
 def test_without_network_a_cached_version_is_found_and_another_one_is_not(project: Any, datasets: Datasets) -> None:
     older, newer = datasets.versions
     warm(project, datasets.inner, "--version", newer)
-    no_network = {
-        "HTTPS_PROXY": "http://127.0.0.1:9",
-        "https_proxy": "http://127.0.0.1:9",
-        "NO_PROXY": "",
-        "no_proxy": "",
-    }
-    cached = warm(project, datasets.inner, "--version", newer, env=no_network)
+    cache = project.folder.parent / "cache/index"
+    nobody = f"localhost:{free_port()}"  # the same catalog, but for nobody listening there any more
+    shutil.copytree(cache / project.where[1].replace(":", "_"), cache / nobody.replace(":", "_"))
+
+    cached = warm(project, datasets.inner, "--version", newer, "--hostname", nobody)
     assert cached.code == 0, cached.err
     assert (cached.result["status"], cached.result["offline"]) == ("already cached", True)
     for other in (["--version", older], []):
-        missing = warm(project, datasets.inner, *other, env=no_network)
+        missing = warm(project, datasets.inner, *other, "--hostname", nobody)
         assert missing.code == 2
+        assert f"Nothing answers at {nobody}" in missing.result["error"]["message"]
         assert f"--version {newer}" in missing.result["error"]["message"]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def test_rows_alone_are_fetched_without_files_and_completed_later(project: Any, datasets: Datasets) -> None:
