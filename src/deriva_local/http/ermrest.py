@@ -55,11 +55,14 @@ async def _response(answer: DataAnswer, first: list[bytes], *, head: bool) -> Re
     headers = dict(answer.headers)
     if answer.content_type is not None:
         headers["Content-Type"] = answer.content_type
+    if len(first) < 2:  # all there is
+        whole = b"".join(first)
+        if head and whole:
+            return Response(b"", answer.status, {**headers, "Content-Length": str(len(whole))})
+        return Response(whole, answer.status, headers)
     if head:
         await run_in_threadpool(_close, answer.body)
         return Response(b"", answer.status, headers)
-    if len(first) < 2:
-        return Response(b"".join(first), answer.status, headers)
     return StreamingResponse(_stream(first, answer.body), answer.status, headers)
 
 

@@ -153,4 +153,6 @@ def test_errors_are_text_that_names_the_fault(local_host: Any, catalog: Any) -> 
     assert requests.get(url, timeout=10).status_code == 401
     head = requests.head(f"{url}/schema", headers=headers, timeout=10)
     assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["ETag"]
+    whole = requests.get(f"{url}/schema", headers={**headers, "Accept-Encoding": "identity"}, timeout=10)
+    assert head.headers["Content-Length"] == str(len(whole.content))
+    assert head.headers["ETag"] == whole.headers["ETag"]
