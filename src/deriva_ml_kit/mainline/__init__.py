@@ -7,6 +7,7 @@ This is the only place that knows two generations, and the only one that uses in
 
     ml.py          DerivaML: connection, workflows, executions, datasets
     execution.py   Execution: inputs, outputs, status; inputs.py checks the former, before anything is written
+    leftovers.py   executions that were never committed
     assets.py      output files until they are uploaded; upload.py brings objects and rows into the catalog
     features.py    feature values, staged and sent in chunks; records.py types their records
     workflow.py    Workflow: the running script; git.py asks git

@@ -30,7 +30,7 @@ from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
 from deriva_ml.feature import FeatureRecord
 
-from deriva_ml_kit.mainline import inputs
+from deriva_ml_kit.mainline import inputs, leftovers
 from deriva_ml_kit.mainline.assets import AssetFilePath, Register, Registered
 from deriva_ml_kit.mainline.environment import environment
 from deriva_ml_kit.mainline.errors import (
@@ -41,6 +41,7 @@ from deriva_ml_kit.mainline.errors import (
 )
 from deriva_ml_kit.mainline.features import Flush
 from deriva_ml_kit.mainline.features import stage as stage_features
+from deriva_ml_kit.mainline.leftovers import State
 from deriva_ml_kit.mainline.report import ProgressCallback, UploadReport
 from deriva_ml_kit.mainline.rows import Row, insert, said, table_name
 from deriva_ml_kit.mainline.upload import Uploader, files_below
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
     from deriva_ml_kit.mainline.ml import DerivaML
 
 logger = logging.getLogger("deriva_ml_kit")
-
-STATE = "execution.json"
 
 
 class Execution(ReleasedExecution):  # type: ignore[misc]  # the release is untyped
@@ -143,7 +142,8 @@ class Execution(ReleasedExecution):  # type: ignore[misc]  # the release is unty
 
     def _start(self) -> None:
         try:
-            self._write_state()
+            state = State.of_this_process(self.execution_rid, self.workflow_rid, self.configuration.description)
+            state.write(self._register.root)
             self._fetch_inputs()
             self._stage_metadata()
             if not self._dry_run:
@@ -155,12 +155,6 @@ class Execution(ReleasedExecution):  # type: ignore[misc]  # the release is unty
             raise
         self.start_time = datetime.now()
         self.update_status(Status.pending, "Inputs are there, the execution can start.")
-
-    def _write_state(self) -> None:
-        """Note what another process needs to finish this execution."""
-        state = {"execution_rid": self.execution_rid, "workflow_rid": self.workflow_rid}
-        state |= {"description": self.configuration.description}
-        (self._register.root / STATE).write_text(json.dumps(state), encoding="utf-8")
 
     def _fetch_inputs(self) -> None:
         for spec in self.configuration.datasets:
@@ -436,23 +430,23 @@ def restored(ml: DerivaML, execution_rid: str) -> Execution:
     """An execution that another process left behind, ready to commit what it had registered.
 
     Raises:
-        DerivaMLExecutionError: This working directory holds nothing of it.
+        DerivaMLExecutionError: This working directory holds nothing of it, or it still runs.
     """
-    state = execution_root(ml.working_dir, execution_rid) / STATE
-    if not state.exists():
-        shutil.rmtree(state.parent)  # asking for the folder has made it
+    state = leftovers.read(ml.working_dir, execution_rid)
+    if state is None:
         raise DerivaMLExecutionError(
-            f"{state.parent} holds nothing of execution {execution_rid}: "
+            f"{ml.working_dir} holds nothing of execution {execution_rid}: "
             "it was committed, or it ran with another working_dir."
         )
-    known = json.loads(state.read_text(encoding="utf-8"))
-    configuration = ExecutionConfiguration(workflow=known["workflow_rid"], description=known["description"])
-    return Execution(configuration, ml, reload=execution_rid)
-
-
-def pending_rids(working_dir: Path) -> list[str]:
-    """Executions of which this working directory holds outputs that were never committed."""
-    return sorted(state.parent.name for state in (working_dir / "deriva-ml" / "execution").glob(f"*/{STATE}"))
+    if state.running_elsewhere:
+        raise DerivaMLExecutionError(
+            f"Execution {execution_rid} is still running (process {state.pid}).",
+            remedy="Wait until it ends, or end it; then try again.",
+        )
+    configuration = ExecutionConfiguration(workflow=state.workflow_rid, description=state.description)
+    taken_over = Execution(configuration, ml, reload=execution_rid)
+    State.of_this_process(execution_rid, state.workflow_rid, state.description).write(taken_over.working_dir)
+    return taken_over
 
 
 def _link_or_copy(source: Path, path: Path) -> None:

@@ -26,7 +26,8 @@ from deriva_ml_kit.mainline.bag import open_bag
 from deriva_ml_kit.mainline.connection import explained, not_for_ml, reachable
 from deriva_ml_kit.mainline.dataset import Dataset, DatasetSpec
 from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError, DerivaMLNotFoundError
-from deriva_ml_kit.mainline.execution import Execution, pending_rids, restored
+from deriva_ml_kit.mainline.execution import Execution, restored
+from deriva_ml_kit.mainline.leftovers import pending
 from deriva_ml_kit.mainline.records import record_class
 from deriva_ml_kit.mainline.report import UploadReport
 from deriva_ml_kit.mainline.rows import any_of, table_name
@@ -196,7 +197,7 @@ class DerivaML(ReleasedDerivaML):  # type: ignore[misc]  # the release is untype
 
     def restore_execution(self, execution_rid: str | None = None) -> Execution:
         """The release's name for `resume_execution`; without a RID, the only one that is left behind."""
-        left = pending_rids(self.working_dir)
+        left = pending(self.working_dir)
         if execution_rid is None and len(left) != 1:
             raise DerivaMLConfigurationError(f"Say which execution: {', '.join(left) or 'none is left behind'}.")
         return restored(self, execution_rid or left[0])
@@ -204,14 +205,14 @@ class DerivaML(ReleasedDerivaML):  # type: ignore[misc]  # the release is untype
     def commit_pending_executions(
         self, *, execution_rids: Iterable[str] | None = None, clean_folder: bool | None = None
     ) -> UploadReport:
-        """Commit what earlier processes have left behind in this working directory.
+        """Commit what earlier processes have left behind in this working directory, but not what still runs.
 
         Args:
             execution_rids: Which; all where not given.
             clean_folder: As for `Execution.commit_output_assets`.
         """
         report = UploadReport([])
-        for rid in execution_rids if execution_rids is not None else pending_rids(self.working_dir):
+        for rid in execution_rids if execution_rids is not None else pending(self.working_dir):
             report.add(self.resume_execution(rid).commit_output_assets(clean_folder=clean_folder))
         return report
 

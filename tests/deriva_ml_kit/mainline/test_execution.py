@@ -1,5 +1,6 @@
 """Executions against a running host: what a dry run leaves alone, what a real one records, what a crash cannot lose."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -16,9 +17,11 @@ import requests
 from deriva_ml_kit.errors import Faults
 from deriva_ml_kit.mainline import (
     DerivaMLConfigurationError,
+    DerivaMLExecutionError,
     DerivaMLInvalidTerm,
     DerivaMLUploadError,
     ExecutionConfiguration,
+    leftovers,
 )
 from deriva_ml_kit.mainline.upload import Uploader
 
@@ -360,6 +363,31 @@ def test_a_commit_that_broke_between_rows_and_links_is_completed_by_the_next(ml,
 
     (asset,) = rows(ml, f"/entity/lab:Image/MD5={hashlib.md5(content).hexdigest()}")
     assert outputs_of(ml, exe.execution_rid, "lab:Image")["broken.png"]["RID"] == asset["RID"]
+
+
+def test_an_execution_that_still_runs_in_another_process_is_left_alone(ml, workflow) -> None:
+    with ml.create_execution(description="runs", workflow=workflow) as exe:
+        Path(exe.asset_file_path("Execution_Asset", "unfinished.txt", "Output_File")).write_text("unfinished")
+    rid = exe.execution_rid
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        state = leftovers.read(ml.working_dir, rid)
+        dataclasses.replace(state, pid=other.pid).write(exe.working_dir)
+
+        assert ml.commit_pending_executions().execution_rids == []
+        with pytest.raises(DerivaMLExecutionError, match=f"still running .process {other.pid}"):
+            ml.resume_execution(rid)
+        other.communicate(b"\n")
+
+    assert ml.commit_pending_executions().execution_rids == [rid]
+
+
+@pytest.mark.parametrize("rid", ["1-NONE", "..", ""])
+def test_an_execution_of_which_nothing_is_here_cannot_be_resumed_and_nothing_is_touched(ml, tmp_path, rid) -> None:
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(DerivaMLExecutionError, match="holds nothing of execution"):
+        ml.resume_execution(rid)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def ml_versions(ml, url: str) -> list[str]:
