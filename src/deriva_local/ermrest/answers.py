@@ -54,10 +54,20 @@ def whole(body: Iterable[bytes]) -> bytes:
 
 def json_body(call: DataCall) -> Json:
     """The body as JSON; `BadRequest` if it is none."""
+    return parse_json(whole(call.body))
+
+
+def parse_json(text: bytes) -> Json:
+    """JSON that can be kept: `BadRequest` if it is none, is nested without end, or holds half a character."""
     try:
-        return json.loads(whole(call.body))
+        content = json.loads(text)
+        if b"\\ud" in text.lower():  # an escape for half a character, which needs its other half
+            json_text(content)
+    except RecursionError:
+        raise BadRequest("The body is JSON nested too deeply.") from None
     except ValueError as error:
-        raise BadRequest(f"The body is not JSON: {error}.") from None
+        raise BadRequest(f"The body is not JSON in UTF-8: {error}.") from None
+    return content
 
 
 def etag(moment: int, client: Client | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
@@ -119,10 +118,7 @@ def _update_alias(store: Store, record: CatalogRecord, client: Client, body: byt
 
 def _fields(body: bytes, *known: str) -> dict[str, Any]:
     """The fields of a request's document, which may be missing altogether."""
-    try:
-        document = json.loads(body) if body.strip() else {}
-    except ValueError as error:
-        raise BadRequest(f"The body is not JSON: {error}.") from None
+    document = answers.parse_json(body) if body.strip() else {}
     if not isinstance(document, dict):
         raise BadRequest("The body must be a JSON object.")
     wrong = [name for name in known if document.get(name) is not None and not isinstance(document[name], _FIELDS[name])]

@@ -131,10 +131,12 @@ class Store:
         with self._lock:
             if catalog_id in self._records:
                 return self._records[catalog_id]
-        with self.service.transaction() as connection:
-            row = connection.execute(
-                f"SELECT {_COLUMNS} FROM registry.catalog WHERE id = %s AND deleted_on IS NULL", (catalog_id,)
-            ).fetchone()
+        row = None
+        if _ID.fullmatch(catalog_id):
+            with self.service.transaction() as connection:
+                row = connection.execute(
+                    f"SELECT {_COLUMNS} FROM registry.catalog WHERE id = %s AND deleted_on IS NULL", (catalog_id,)
+                ).fetchone()
         if row is None:
             raise NotFound(f"There is no catalog {catalog_id!r} on this host.")
         record = CatalogRecord(*row)

@@ -59,7 +59,7 @@ class ServiceDatabase:
                 yield connection
         except PoolTimeout as error:
             raise Unavailable("No connection to PostgreSQL became free within 30 s; try again.") from error
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             known = pgerrors.translate(error, None)
             if known is None:
                 raise

@@ -42,7 +42,9 @@ def test_a_catalog_can_have_an_id_and_owner_of_choice(service: Rest, name: str) 
     service("DELETE", f"/catalog/{name}")
 
 
-@pytest.mark.parametrize("document", [{"id": "a/b"}, {"id": 3}, {"owner": "anne"}, {"owner": [3]}, ["x"]])
+@pytest.mark.parametrize(
+    "document", [{"id": "a/b"}, {"id": 3}, {"owner": "anne"}, {"owner": [3]}, ["x"], {"name": "a\0b"}, b"{"]
+)
 def test_a_wrong_wish_for_a_catalog_is_refused(service: Rest, document: Any) -> None:
     with pytest.raises(BadRequest):
         service("POST", "/catalog", document)
@@ -204,6 +206,14 @@ def test_a_client_that_writes_is_recorded_with_the_write(catalog: Rest) -> None:
     people = catalog("GET", "/entity/public:ERMrest_Client").json
     assert {row["ID"]: row["Full_Name"] for row in people} == {"anne": "Anne Example", "bert": "Bert Example"}
     assert ANNE.email in [row["Email"] for row in people]
+
+
+@pytest.mark.parametrize(
+    "path", ["/catalog/none", "/catalog/a%00b", "/catalog/a%2Fb/schema", "/alias/%00", "/catalog/%C3"]
+)
+def test_catalogs_that_do_not_exist_are_not_found_whatever_their_name(service: Rest, path: str) -> None:
+    with pytest.raises(NotFound):
+        service("GET", path)
 
 
 def test_other_resources_and_methods_are_named(service: Rest, catalog: Rest) -> None:
