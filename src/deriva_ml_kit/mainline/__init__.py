@@ -8,8 +8,9 @@ This is the only place that knows two generations, and the only one that uses in
     ml.py          DerivaML: connection, workflows, executions, datasets
     execution.py   Execution: inputs, outputs, status; inputs.py checks the former, before anything is written
     leftovers.py   executions that were never committed
-    assets.py      output files until they are uploaded; upload.py brings objects and rows into the catalog
-    features.py    feature values, staged and sent in chunks; records.py types their records
+    assets.py      output files until they are uploaded
+    committing.py  all outputs of an execution into the catalog; upload.py does files, features.py values
+    records.py     record classes of features
     workflow.py    Workflow: the running script; git.py asks git
     dataset.py     Dataset, DatasetSpec
     report.py      what a commit says about itself

@@ -6,8 +6,10 @@ was killed can be continued by another one. The last line about a path counts.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -97,6 +99,16 @@ class Register:
             for line in lines:
                 if line.endswith("\n"):  # a line without its end was being written when the process died
                     yield Registered(**cast("dict[str, Any]", json.loads(line)))
+
+
+def take(source: Path, path: Path, *, copy: bool) -> None:
+    """Put an existing file at a registered path, as a link to it or as a copy."""
+    path.unlink(missing_ok=True)
+    if not copy:
+        with contextlib.suppress(OSError):  # file systems without links
+            path.symlink_to(source.resolve())
+            return
+    shutil.copyfile(source, path)
 
 
 def _digest(text: str) -> str:

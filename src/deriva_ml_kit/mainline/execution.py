@@ -13,7 +13,6 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -30,8 +29,8 @@ from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
 from deriva_ml.feature import FeatureRecord
 
-from deriva_ml_kit.mainline import inputs, leftovers
-from deriva_ml_kit.mainline.assets import AssetFilePath, Register, Registered
+from deriva_ml_kit.mainline import committing, inputs, leftovers
+from deriva_ml_kit.mainline.assets import AssetFilePath, Register, Registered, take
 from deriva_ml_kit.mainline.environment import environment
 from deriva_ml_kit.mainline.errors import (
     DerivaMLConfigurationError,
@@ -39,12 +38,11 @@ from deriva_ml_kit.mainline.errors import (
     DerivaMLUploadError,
     listed,
 )
-from deriva_ml_kit.mainline.features import Flush
 from deriva_ml_kit.mainline.features import stage as stage_features
 from deriva_ml_kit.mainline.leftovers import State
 from deriva_ml_kit.mainline.report import ProgressCallback, UploadReport
 from deriva_ml_kit.mainline.rows import Row, insert, said, table_name
-from deriva_ml_kit.mainline.upload import Uploader, files_below
+from deriva_ml_kit.mainline.upload import files_below
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline.ml import DerivaML
@@ -257,11 +255,7 @@ class Execution(ReleasedExecution):  # type: ignore[misc]  # the release is unty
         name = rename_file if existing and rename_file else source.name
         path = self._register.place(table.schema.name, table.name, name, values)
         if existing:
-            path.unlink(missing_ok=True)
-            if copy_file:
-                shutil.copyfile(source, path)
-            else:
-                _link_or_copy(source.resolve(), path)
+            take(source, path, copy=copy_file)
         relative = path.relative_to(self._register.root).as_posix()
         self._register.add(Registered(f"{table.schema.name}/{table.name}", relative, name, types, values))
         return AssetFilePath(
@@ -317,7 +311,7 @@ class Execution(ReleasedExecution):  # type: ignore[misc]  # the release is unty
             self._remove()
             return report
         try:
-            self._refuse_incomplete(report)
+            committing.refuse_incomplete(self.execution_rid, self._register, report)
             self.update_status(Status.running, "Uploading outputs")
             try:
                 self.uploaded_assets = self._upload(report, progress_callback)
@@ -344,52 +338,8 @@ class Execution(ReleasedExecution):  # type: ignore[misc]  # the release is unty
         self.commit_output_assets(clean_folder=clean_folder)
         return self.uploaded_assets or {}
 
-    def _refuse_incomplete(self, report: UploadReport) -> None:
-        """Compare what was registered with what lies there, before anything is sent."""
-        entries = self._register.entries()
-        root = self._register.root
-        missing = [entry for entry in entries if not (root / entry.path).is_file()]
-        registered = {root / entry.path for entry in entries}
-        strays = [path for path in files_below(self._asset_root) if path not in registered]
-        for entry in missing:
-            report.count(entry.table.replace("/", ":"), failed=1)
-            report.errors.append(
-                f"{entry.table}/{entry.file_name}: registered, but no file was written to {root / entry.path}"
-            )
-        report.errors += [
-            f"{path}: not registered; get the path of every output by exe.asset_file_path" for path in strays
-        ]
-        if report.errors:
-            raise DerivaMLUploadError(
-                f"Outputs of execution {self.execution_rid} and its registered files differ. Nothing was uploaded.\n  "
-                + "\n  ".join(report.errors[:20]),
-                report=report,
-                remedy="Write or remove the files, then commit_output_assets() again.",
-            )
-
     def _upload(self, report: UploadReport, progress: ProgressCallback | None = None) -> dict[str, list[AssetFilePath]]:
-        ml, root = self._ml_object, self._register.root
-        entries = self._register.entries()
-        uploader = Uploader(ml.catalog, self._model, ml.host_name, ml.credential, self.execution_rid)
-        rows = uploader.upload(root, entries, report, progress)
-        rids = {str(root / path): str(row["RID"]) for path, row in rows.items()}
-        if not report.errors:
-            flush = Flush(ml.catalog, self._model, rids.get, report)
-            for staged in sorted(self._feature_root.glob("**/*.jsonl")):
-                flush.file(staged)
-        uploaded: dict[str, list[AssetFilePath]] = defaultdict(list)
-        for entry in entries:
-            if entry.path in rows:
-                path = AssetFilePath(
-                    asset_path=str(root / entry.path),
-                    asset_name=entry.table,
-                    file_name=entry.file_name,
-                    asset_metadata=entry.metadata,
-                    asset_types=entry.asset_types,
-                    asset_rid=rows[entry.path]["RID"],
-                )
-                uploaded[entry.table].append(path)
-        return dict(uploaded)
+        return committing.send(self._ml_object, self.execution_rid, self._register, report, progress)
 
     def update_status(self, status: Status, msg: str = "", *, error: str | None = None) -> None:
         """Record a status and what it means; a dry run only remembers it.
@@ -447,10 +397,3 @@ def restored(ml: DerivaML, execution_rid: str) -> Execution:
     taken_over = Execution(configuration, ml, reload=execution_rid)
     State.of_this_process(execution_rid, state.workflow_rid, state.description).write(taken_over.working_dir)
     return taken_over
-
-
-def _link_or_copy(source: Path, path: Path) -> None:
-    try:
-        path.symlink_to(source)
-    except OSError:  # file systems without links
-        shutil.copyfile(source, path)
