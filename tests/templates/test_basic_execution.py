@@ -219,3 +219,17 @@ def test_a_dataset_whose_feature_values_leave_a_boolean_empty_can_be_loaded(
     done = project.run("basic", *arguments("--dataset", f"{rid}@{gallery.ml.dataset_version(rid)}", "--dry-run"))
     assert done.code == 0, done.err
     assert done.result["metrics"]["rows"] == 2
+
+
+def test_the_types_of_a_dataset_tell_its_part_in_a_split(project: Any, dataset: tuple[str, str]) -> None:
+    bodies = {
+        "imports": "from deriva_ml_kit.datasets import dataset_types, walk\n",
+        "load": "def load(bags, assets):\n    return [dataset_types(part) for bag in bags for part in walk(bag)]\n",
+        "build": "def build(data, config):\n    return None\n",
+        "run": "def run(model, data, out, max_batches):\n    return {'types': data}\n",
+    }
+    for name, body in bodies.items():
+        project.edit("basic", replace_region(name, body))
+    done = project.run("basic", *arguments("--dataset", "@".join(dataset), "--dry-run"))
+    assert done.code == 0, done.err
+    assert done.result["metrics"] == {"types": [["Training"], ["Training"]]}
