@@ -14,19 +14,19 @@ def register(tmp_path: Path) -> Register:
 
 
 def test_a_path_made_from_an_asset_path_is_an_ordinary_one() -> None:
-    path = AssetFilePath("/work/model.pt", "Execution_Asset", "model.pt", {}, ["Model_File"])
+    path = AssetFilePath("/results/model.pt", "Execution_Asset", "model.pt", {}, ["Model_File"])
 
-    assert path.parent == Path("/work")
-    assert path.parent / "x" == Path("/work/x")
-    assert path.with_suffix(".bin") == Path("/work/model.bin")
-    assert path.resolve() == Path("/work/model.pt")
+    assert path.parent == Path("/results")
+    assert path.parent / "x" == Path("/results/x")
+    assert path.with_suffix(".bin") == Path("/results/model.bin")
+    assert path.resolve() == Path("/results/model.pt")
     assert path.asset_types == ["Model_File"]
 
 
 def test_an_asset_path_can_be_sent_to_another_process() -> None:
-    path = AssetFilePath("/work/model.pt", "Execution_Asset", "model.pt", {}, ["Model_File"])
+    path = AssetFilePath("/results/model.pt", "Execution_Asset", "model.pt", {}, ["Model_File"])
 
-    assert pickle.loads(pickle.dumps(path)) == Path("/work/model.pt")
+    assert pickle.loads(pickle.dumps(path)) == Path("/results/model.pt")
 
 
 def test_what_was_registered_is_there_after_a_crash_even_if_the_last_line_is_torn(register: Register) -> None:
