@@ -70,6 +70,8 @@ def test_unedited_it_runs_on_any_dataset_and_its_outputs_are_in_the_catalog(
         [row] = gallery.rows(f"deriva-ml:Execution_Asset/RID={output['rid']}")
         assert (row["Filename"], row["Length"], row["MD5"]) == (output["filename"], output["bytes"], output["md5"])
         content = gallery.ml.catalog.deriva_server.get(row["URL"]).content
+        if output["filename"] == "summary.csv":
+            assert "Image.Size,8.0" in content.decode().splitlines()
         assert (len(content), hashlib.md5(content).hexdigest()) == (output["bytes"], output["md5"])
 
 

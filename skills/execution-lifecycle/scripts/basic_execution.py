@@ -62,7 +62,7 @@ class Summary:
 
     batch_size: int
     rows: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
+    totals: dict[str, tuple[float, int]] = field(default_factory=dict)  # column -> sum and number of its values
 
 
 def build(data: Data, config: Mapping[str, Any]) -> Summary:
@@ -87,10 +87,10 @@ def run(model: Summary, data: Data, out: Outputs, max_batches: int | None) -> Ma
                 break
             batch, batches = table.iloc[start : start + model.batch_size], batches + 1
             model.rows += len(batch)
-            for column, total in batch.select_dtypes("number").sum().items():
-                key = f"{name}.{column}"
-                model.sums[key] = model.sums.get(key, 0.0) + float(total)
-    lines = [f"{key},{total / model.rows}" for key, total in sorted(model.sums.items())]
+            for column, values in batch.select_dtypes("number").items():
+                total, count = model.totals.get(f"{name}.{column}", (0.0, 0))
+                model.totals[f"{name}.{column}"] = total + float(values.sum()), count + int(values.count())
+    lines = [f"{column},{total / count}" for column, (total, count) in sorted(model.totals.items()) if count]
     out.file("summary.csv", asset_type="Output_File").write_text("\n".join(["column,mean", *lines]) + "\n")
     return {"batches": batches, "rows": model.rows, "files": len(data.files)}
 
