@@ -11,7 +11,7 @@ WIDTH = 720
 def grouped_bars(classes: Sequence[str], series: Mapping[str, Mapping[str, int]], title: str) -> str:
     """Bars of each series side by side, one group a class; the count stands above its bar."""
     height, floor, top = 240, 204, 22
-    most = max((count for counts in series.values() for count in counts.values()), default=1)
+    most = max((count for counts in series.values() for count in counts.values()), default=1) or 1
     group = WIDTH / max(len(classes), 1)
     bar = group * 0.8 / max(len(series), 1)
     parts = []
