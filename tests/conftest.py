@@ -23,6 +23,7 @@ import pytest
 TRUST_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 REAL_HOME = Path.home()
+REAL_TRUST = {name: os.environ[name] for name in TRUST_VARIABLES if name in os.environ}
 SCRATCH = Path(tempfile.mkdtemp(prefix="deriva-ml-kit-tests-"))
 
 
@@ -74,6 +75,11 @@ class LocalHost:
     def env(self) -> dict[str, str]:
         """The environment of a program that is to trust the host and to be logged in."""
         return os.environ | dict.fromkeys(TRUST_VARIABLES, str(self.ca_bundle))
+
+    @property
+    def person_env(self) -> dict[str, str]:
+        """The environment of a person who is logged in, and whose trust is what it was before the tests."""
+        return {name: value for name, value in os.environ.items() if name not in TRUST_VARIABLES} | REAL_TRUST
 
 
 @pytest.fixture(scope="session")

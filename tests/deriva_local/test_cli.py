@@ -158,7 +158,8 @@ def test_the_port_stays_the_same_and_is_not_given_up_silently(own: Installation)
     own.start()
     own.run("stop")
     with socket.create_server(("127.0.0.1", own.port)):
-        output = json.loads(own.run("start", "--json", code=1).splitlines()[0])
+        lines = own.run("start", "--json", code=1).splitlines()
+    [output] = [json.loads(line) for line in lines if line.startswith("{")]
     assert f"Port {own.port}" in output["error"]["message"]
     assert json.loads(own.run("start", "--json"))["port"] == own.port
 

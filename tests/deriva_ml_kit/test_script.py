@@ -115,7 +115,14 @@ def test_ctrl_c_ends_with_130_and_one_line(tmp_path: Path) -> None:
         "def main(args):\n    print('ready', flush=True)\n    time.sleep(60)\nrun(main, parser(''))\n"
     )
     command = [sys.executable, str(script), *PLACE]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A shell starts what it runs in the background with interrupts ignored; the script would inherit that.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)

@@ -1,7 +1,6 @@
 """The main job: an empty folder becomes a judged model, and a second run finds everything done."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ def cycle_zero(folder, host):
     """Run the program as a person does, against the tests' own host."""
     return subprocess.run(
         [PROGRAM, folder, "--hostname", host.hostname, "--json"],
-        env=os.environ | host.env,
+        env=host.person_env,
         capture_output=True,
         text=True,
         check=False,
