@@ -32,6 +32,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the random moments")
     parser.add_argument("--longest", type=float, default=40, help="longest time in seconds before Ctrl-C")
     args = parser.parse_args()
+    # A shell starts what it runs in the background with interrupts ignored, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [str(PROGRAM), str(args.folder), "--json", *(["--hostname", args.hostname] if args.hostname else [])]
     moments = random.Random(args.seed)
     interrupts = 0
@@ -49,13 +51,7 @@ def main() -> int:
 
 def play(command: list[str], seconds: float) -> tuple[bool, str]:
     """One round: whether it ended by itself, and its standard output."""
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background ignores it
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         output, errors = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:

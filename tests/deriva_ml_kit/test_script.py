@@ -111,18 +111,13 @@ def test_libraries_are_heard_only_when_asked_for(run_script) -> None:
 def test_ctrl_c_ends_with_130_and_one_line(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import time\nfrom deriva_ml_kit.script import parser, run\n"
+        # A shell starts what it runs in the background with interrupts ignored, and that is inherited.
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from deriva_ml_kit.script import parser, run\n"
         "def main(args):\n    print('ready', flush=True)\n    time.sleep(60)\nrun(main, parser(''))\n"
     )
     command = [sys.executable, str(script), *PLACE]
-    # A shell starts what it runs in the background with interrupts ignored; the script would inherit that.
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
