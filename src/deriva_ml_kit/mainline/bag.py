@@ -14,6 +14,8 @@ from deriva_ml.dataset.aux_classes import DatasetMinid
 from deriva_ml.dataset.dataset_bag import DatasetBag
 from deriva_ml.model.database import DatabaseModel, ERMRestBoolean
 
+from deriva_ml_kit.mainline.paths import LoopFreePaths
+
 
 class NullableBoolean(ERMRestBoolean):  # type: ignore[misc]  # the release is untyped
     """A boolean as CSV has it; an empty cell is NULL."""
@@ -26,7 +28,7 @@ class NullableBoolean(ERMRestBoolean):  # type: ignore[misc]  # the release is u
         return answer
 
 
-class BagDatabase(DatabaseModel):  # type: ignore[misc]  # the release is untyped
+class BagDatabase(LoopFreePaths, DatabaseModel):  # type: ignore[misc]  # the release is untyped
     """A bag loaded into SQLite."""
 
     @staticmethod

@@ -28,6 +28,7 @@ from deriva_ml_kit.mainline.dataset import Dataset, DatasetSpec
 from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError, DerivaMLNotFoundError
 from deriva_ml_kit.mainline.execution import Execution, restored
 from deriva_ml_kit.mainline.leftovers import pending
+from deriva_ml_kit.mainline.paths import Model
 from deriva_ml_kit.mainline.records import record_class
 from deriva_ml_kit.mainline.report import UploadReport
 from deriva_ml_kit.mainline.rows import any_of, table_name
@@ -61,6 +62,8 @@ class DerivaML(ReleasedDerivaML):  # type: ignore[misc]  # the release is untype
         DerivaMLConfigurationError: Nothing answers there, or it is no DerivaML catalog.
         DerivaMLAuthenticationError: Nobody is logged in, or without a right to this catalog.
     """
+
+    model: Model
 
     def __init__(  # noqa: PLR0917  (main line's signature)
         self,
@@ -112,6 +115,7 @@ class DerivaML(ReleasedDerivaML):  # type: ignore[misc]  # the release is untype
             logging.getLogger().handlers[:] = handlers
         if ml_schema not in self.model.schemas:
             raise not_for_ml(hostname, catalog_id, ml_schema)
+        self.model = self._model = Model(self.model.model, ml_schema, self.model.domain_schema)
 
     def __del__(self) -> None:
         """Nothing: the release would mark a failed execution as aborted here, and does so over the network."""
