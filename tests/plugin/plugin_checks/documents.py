@@ -112,7 +112,8 @@ def references() -> list[Document]:
 
 def printed() -> list[Document]:
     """Every document whose commands people or agents follow."""
-    return [*skills(), *references(), Document(ROOT / "README.md")]
+    readmes = (Document(ROOT / "README.md"), Document(ROOT / "src/deriva_local/README.md"))
+    return [*skills(), *references(), *readmes]
 
 
 def fences(language: str) -> Iterator[Span]:
