@@ -132,7 +132,7 @@ def _asset_faults(ml: DerivaML, assets: Sequence[str]) -> Iterator[Fault]:
         elif (table := _table_of(ml, rid)) is None:
             yield Fault(f"--asset {rid}: the catalog has no such RID")
         elif not ml.model.is_asset(table):
-            known = sorted(asset.name for asset in ml.model.find_assets())
+            known = sorted({asset.name for asset in ml.model.find_assets()})
             yield Fault(
                 f"--asset {rid}: is a row of {table.name}, which holds no files; asset tables: {', '.join(known)}"
             )
