@@ -3,8 +3,8 @@
     uv run python scripts/interrupt_cycle_zero.py FOLDER [--hostname localhost:8443] [--seed 1] [--longest 40]
 
 Each round starts `cycle-zero FOLDER`, sends it Ctrl-C after a random time, and checks that it says so (exit code 130).
-Once a round ends by itself, the catalog is counted: every image once, one label an image, datasets complete, as many
-predictions as test images. Exits 0 if all counts are right.
+Once a round ends by itself, the catalog is counted: every image once and made by an execution, one label an image, datasets
+complete, as many predictions as test images. Exits 0 if all counts are right.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def count(steps: dict) -> list[str]:
     """What is not as it has to be."""
     ml = DerivaML(steps["schema"]["hostname"], steps["schema"]["catalog_id"])
     tables = ml.pathBuilder.schemas[ml.domain_schema].tables
-    images = Counter(row["Source_Index"] for row in tables["Image"].entities().fetch())
+    rows = list(tables["Image"].entities().fetch())
+    images = Counter(row["Source_Index"] for row in rows)
+    made = {row["Image"] for row in tables["Image_Execution"].entities().fetch() if row["Asset_Role"] == "Output"}
     labels = Counter(row["Image"] for row in ml.list_feature_values("Image", "Digit"))
     values = tables["Execution_Image_Predicted_Digit"]
     predictions = list(values.filter(values.Execution == steps["tier3"]["execution_rid"]).entities().fetch())
@@ -76,6 +78,7 @@ def count(steps: dict) -> list[str]:
     datasets = list(ml.find_datasets())
     checks = {
         "every image once": images == Counter(range(1797)),
+        "an execution for every image": made == {row["RID"] for row in rows},
         "one label an image": len(labels) == 1797 and set(labels.values()) == {1},
         "a prediction an image": len(predictions) == len({row["Image"] for row in predictions}) == 360,
         "five datasets": len(datasets) == 5,

@@ -6,12 +6,9 @@ first RID is `1-0000`: shorter RIDs can look like numbers (`12E4`) to programs t
 
 from __future__ import annotations
 
-import re
-
 from deriva_local.model import base32
 
 FIRST_NUMBER = 32**4
-_SHAPE = re.compile(r"[0-9A-Z]{1,4}(-[0-9A-Z]{4})*")
 
 
 def encode(number: int) -> str:
@@ -26,8 +23,3 @@ def normalise(text: str) -> str | None:
     except ValueError:
         return None
     return base32.encode(number)
-
-
-def is_rid(text: str) -> bool:
-    """Whether `text` has the form of a RID."""
-    return _SHAPE.fullmatch(text) is not None

@@ -65,10 +65,6 @@ class CacheIndex:
             json.dump(asdict(entry), file, indent=1)
         Path(file.name).replace(self._file(entry.rid, entry.version))
 
-    def forget(self, rid: str, version: str) -> None:
-        """Remove an entry; the bag itself stays."""
-        self._file(rid, version).unlink(missing_ok=True)
-
     def _file(self, rid: str, version: str) -> Path:
         return self._folder / f"{rid}@{version}.json"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,6 @@ class Run:
     state: State
     hostname: str | None = None
     catalog_id: str | None = None
-    dry_runs: int = 1
-    notes: list[str] = field(default_factory=list)
 
     @property
     def host(self) -> str:

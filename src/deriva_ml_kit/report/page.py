@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -20,7 +19,6 @@ class Phase:
     seconds: float
     line: str
     tier: int = 0
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render(

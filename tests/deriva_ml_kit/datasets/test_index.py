@@ -41,15 +41,13 @@ def test_an_entry_without_its_bag_does_not_count(index: CacheIndex, entry: Entry
     assert index.versions("1-AAAA") == []
 
 
-def test_recording_again_replaces_and_forgetting_removes(index: CacheIndex, entry: Entry) -> None:
+def test_recording_again_replaces(index: CacheIndex, entry: Entry) -> None:
     index.record(replace(entry, materialized=False))
     index.record(replace(entry, version="1.3.0"))
     assert index.versions("1-AAAA") == ["1.2.0", "1.3.0"]
     found = index.find("1-AAAA", "1.2.0")
     assert found is not None
     assert not found.materialized
-    index.forget("1-AAAA", "1.2.0")
-    assert index.versions("1-AAAA") == ["1.3.0"]
 
 
 @pytest.mark.parametrize("content", ["", '{"rid": "1-AAAA"}', "[1]"])

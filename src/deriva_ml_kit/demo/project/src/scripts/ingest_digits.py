@@ -27,6 +27,7 @@ LABELS = Path("labels/digit_labels.csv")
 def main(args: argparse.Namespace) -> Mapping[str, Any]:
     """Upload what is missing, then write the labels of all images by their RIDs."""
     ml = DerivaML(args.hostname, args.catalog_id)
+    ml.commit_pending_executions()  # what an interrupted run had prepared arrives under that run's execution
     bunch = load_digits()
     known = {row["Source_Index"] for row in image_rows(ml)}
     missing = [index for index in range(len(bunch.images)) if index not in known]
