@@ -3,8 +3,8 @@
     uv run python scripts/interrupt_cycle_zero.py FOLDER [--hostname localhost:8443] [--seed 1] [--longest 40]
 
 Each round starts `cycle-zero FOLDER`, sends it Ctrl-C after a random time, and checks that it says so (exit code 130).
-Once a round ends by itself, the catalog is counted: every image once and made by an execution, one label an image, datasets
-complete, as many predictions as test images. Exits 0 if all counts are right.
+Once a round ends by itself, the catalog is counted: every image once and made by an execution, one label an image,
+datasets complete, as many predictions as test images. Exits 0 if all counts are right.
 """
 
 from __future__ import annotations
