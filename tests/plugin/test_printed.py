@@ -17,7 +17,7 @@ PROGRAMS = re.compile(r"(uv|git|cp|mkdir|eval|gh|pip) \S")
 
 # What the documents would get from their writers' machines or plans, and from tools that are not in this version.
 FORBIDDEN = re.compile(
-    r"/root/|/home/|/tmp/"
+    r"/(root|home|tmp)/"
     r"|\bderiva_ml_(?!kit\b)[a-z_]+|\bderiva-ml-run\b|\bsplit_dataset\b|\bmark_dev\b|\bupgrade-catalog\b|\bnew-project\b"
     r"|\blist_vocabulary_terms\(hostname|\brag_index_schema\b"
 )
