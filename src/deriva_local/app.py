@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from psycopg.conninfo import make_conninfo
-from psycopg_pool import ConnectionPool
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -26,7 +24,6 @@ from deriva_local.http import authn, ermrest, errors, export, hatrac
 from deriva_local.http.session import OWN_NAMES, SessionMiddleware
 from deriva_local.paths import STATUS_URL_PATH, Paths
 from deriva_local.store import Store
-from deriva_local.store.registry import SERVICE_DATABASE
 
 
 @dataclass(frozen=True)
@@ -49,22 +46,18 @@ def build_app(settings: Settings) -> Starlette:
     paths = settings.paths
     store = Store(settings.dsn)
     accounts = Accounts(paths.accounts)
-    object_records = ConnectionPool(
-        make_conninfo(settings.dsn, dbname=SERVICE_DATABASE), min_size=1, max_size=8, num_workers=1, open=True
-    )
     exporter = Exporter.over(paths.exports, settings.authorities, settings.ca_bundle)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         await run_in_threadpool(exporter.engine.close)
-        await run_in_threadpool(object_records.close)
         await run_in_threadpool(store.close)
 
     routes = [
         *authn.routes(accounts),
         *ermrest.routes(store),
-        *hatrac.routes(object_records, paths.objects),
+        *hatrac.routes(store.service.pool, paths.objects),
         *export.routes(exporter),
         *_status(store),
     ]

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from deriva_ml_kit.datasets import feature_values
+from deriva_ml_kit.mainline import DatasetSpec
+
 pytestmark = pytest.mark.catalog
 
 PREDICT = '''
@@ -235,3 +238,22 @@ def test_the_types_of_a_dataset_tell_its_part_in_a_split(project: Any, dataset: 
     done = project.run("basic", *arguments("--dataset", "@".join(dataset), "--dry-run"))
     assert done.code == 0, done.err
     assert done.result["metrics"] == {"types": [["Training"], ["Training"]]}
+
+
+def test_labels_of_a_bag_come_as_rows_where_the_release_gives_objects(project: Any, gallery: Any, feature: str) -> None:
+    csv = project.folder / "labels.csv"
+    csv.write_text(f"Image,Diagnosis\n{gallery.images[9]},Healthy\n{gallery.images[10]},Glaucoma\n")
+    named = ["--workflow-type", "Annotation", "--target-table", "Image", "--feature-name", feature]
+    assert project.run("populate", *named, "--csv", csv).code == 0
+    rid = gallery.ml.create_dataset([], "Two more labelled images")
+    gallery.ml.add_dataset_members(rid, {"Image": list(gallery.images[9:11])})
+    spec = DatasetSpec(rid=rid, version=gallery.ml.dataset_version(rid), materialize=False)
+    bag = gallery.ml.download_dataset_bag(spec)
+
+    labels = feature_values(bag, "Image", feature)
+
+    assert dict(zip(labels["Image"], labels["Diagnosis"], strict=True)) == {
+        gallery.images[9]: "Healthy",
+        gallery.images[10]: "Glaucoma",
+    }
+    assert all("Image" not in row for row in bag.list_feature_values("Image", feature))

@@ -18,12 +18,12 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
-from deriva_local.errors import Conflict, NotFound, Unavailable
+from deriva_local.errors import Conflict, NotFound
 from deriva_local.model import Model, Table, snaptime, stored
 from deriva_local.recent import Recent
-from deriva_local.store import clients, ddl, pgerrors
+from deriva_local.store import clients, ddl, pgerrors, pools
 from deriva_local.store.clients import Author
 
 Params = Sequence[Any] | Mapping[str, Any]
@@ -163,7 +163,7 @@ class Catalog:
 
     def begin(self, model: Model, client: Author | None) -> None:
         """The first snapshot of a fresh copy of the template, which holds the tables of `model`."""
-        with self._connection() as connection, connection.transaction():
+        with pools.connection(self._pool) as connection, connection.transaction():
             connection.execute("SELECT meta.begin_write(%s)", (client.id if client else None,))
             connection.execute("INSERT INTO meta.model VALUES (meta.snaptime(), %s)", (Jsonb(stored.to_json(model)),))
             row = clients.upsert(model, client) if client is not None else None
@@ -178,7 +178,7 @@ class Catalog:
         Raises:
             NotFound: the catalog did not exist at `snap`.
         """
-        with self._connection() as connection:
+        with pools.connection(self._pool) as connection:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             with _ended(connection, "ROLLBACK"):
                 moment, version = self._moment(connection, snap)
@@ -188,7 +188,7 @@ class Catalog:
     @contextlib.contextmanager
     def writing(self, client: Author | None) -> Iterator[Writing]:
         """A transaction that writes on behalf of `client`, committed at a clean exit. Writers wait for each other."""
-        with self._connection() as connection:
+        with pools.connection(self._pool) as connection:
             connection.execute("BEGIN")
             with _ended(connection, "ROLLBACK"):
                 begun = connection.execute(
@@ -206,19 +206,6 @@ class Catalog:
             self._models.put(writing.model_version, writing.model)
             if client is not None:
                 self._authors.put(client, True)
-
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection]:
-        try:
-            with self._pool.connection(timeout=30) as connection:
-                yield connection
-        except PoolTimeout as error:
-            raise Unavailable("No connection to PostgreSQL became free within 30 s; try again.") from error
-        except psycopg.Error as error:
-            known = pgerrors.translate(error, None)
-            if known is None:
-                raise
-            raise known from error
 
     def _moment(self, connection: psycopg.Connection, snap: int | None) -> tuple[int, int]:
         """The snapshot that answers at `snap`, and the version of its model."""

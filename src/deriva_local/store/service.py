@@ -10,15 +10,13 @@ Each part keeps its tables in a schema of its own and makes them at start:
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import psycopg
 from psycopg import sql
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
-from deriva_local.errors import Unavailable
-from deriva_local.store import pgerrors
+from deriva_local.store import pools
 
 _PREPARE_LOCK = 7
 
@@ -47,23 +45,13 @@ class ServiceDatabase:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PREPARE_LOCK,))
             connection.execute(statements.encode())
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[psycopg.Connection]:
+    def transaction(self) -> AbstractContextManager[psycopg.Connection]:
         """A transaction, committed at a clean exit.
 
         Raises:
             Unavailable: PostgreSQL does not answer, or no connection became free.
         """
-        try:
-            with self.pool.connection(timeout=30) as connection:
-                yield connection
-        except PoolTimeout as error:
-            raise Unavailable("No connection to PostgreSQL became free within 30 s; try again.") from error
-        except psycopg.Error as error:
-            known = pgerrors.translate(error, None)
-            if known is None:
-                raise
-            raise known from error
+        return pools.connection(self.pool)
 
     def alone(self, statement: sql.Composed) -> None:
         """Run a statement that refuses a transaction (CREATE DATABASE)."""

@@ -28,7 +28,8 @@ class Question:
     """Which execution to report on, and where its labels and predictions are.
 
     Args:
-        datasets: RID@version of each dataset whose class balance is shown, by a name for people.
+        datasets: RID@version of each dataset that is shown, by a name for people; those that the execution read are
+            among them.
         label, prediction: Feature names on `table`; `term` is the column with the class in both.
     """
 
@@ -151,13 +152,16 @@ def _lineage(ml: DerivaML, question: Question) -> Lineage:
         outputs += [dict(row) | {"table": name} for row in path.link(schema.tables[name]).entities().fetch()]
     used = schema.tables["Dataset_Execution"]
     version = schema.tables["Dataset_Version"]
+    pinned = dict(pin.split("@") for pin in question.datasets.values())
     datasets, makers = [], {}
     for row in used.filter(used.Execution == question.execution).entities().fetch():
         dataset = _one(schema.tables["Dataset"], row["Dataset"])
-        current = _one(version, dataset["Version"])
-        datasets.append(dict(dataset) | {"version": current["Version"], "snapshot": current["Snapshot"]})
-        if current["Execution"]:
-            makers[current["Execution"]] = _one(schema.tables["Execution"], current["Execution"])
+        # The catalog links an execution with a dataset, not with its version; by now there may be newer ones.
+        of_dataset = version.filter(version.Dataset == dataset["RID"])
+        (was,) = of_dataset.filter(version.Version == pinned[dataset["RID"]]).entities().fetch()
+        datasets.append(dict(dataset) | {"version": was["Version"], "snapshot": was["Snapshot"]})
+        if was["Execution"]:
+            makers[was["Execution"]] = _one(schema.tables["Execution"], was["Execution"])
     workflow = _one(schema.tables["Workflow"], execution["Workflow"])
     return Lineage(execution, workflow, outputs, datasets, list(makers.values()))
 

@@ -125,13 +125,14 @@ class Outputs:
             KitError: Something is missing or differs.
         """
         stored = {table: self._stored(table) for table in {table for table, _ in self._files}}
+        store = HatracStore("https", self._ml.host_name, self._ml.credential)
         found, problems = [], []
         for file in sealed:
             row = stored[file.table].get((file.name, file.md5))
             if row is None:
                 problems.append(f"{file.name} (MD5 {file.md5}) is no output of the execution")
                 continue
-            problems += self._differences(file, row)
+            problems += _differences(store, file, row)
             found.append(
                 {"rid": row["RID"], "table": file.table, "filename": file.name, "bytes": file.bytes, "md5": file.md5}
             )
@@ -144,15 +145,6 @@ class Outputs:
                 remedy="Run the script again; this execution's results are incomplete.",
             )
         return found
-
-    def _differences(self, file: Sealed, row: Mapping[str, Any]) -> Iterator[str]:
-        if row["Length"] != file.bytes:
-            yield f"{file.name} has {row['Length']} bytes in the catalog, not {file.bytes}"
-        store = HatracStore("https", self._ml.host_name, self._ml.credential)
-        head = store.head(row["URL"]).headers
-        stored_md5 = base64.b64decode(head.get("Content-MD5", "")).hex()
-        if (int(head.get("Content-Length", -1)), stored_md5) != (file.bytes, file.md5):
-            yield f"{file.name} has {head.get('Content-Length')} bytes with MD5 {stored_md5} in the object store"
 
     def _stored(self, table: str) -> dict[tuple[str, str], dict[str, Any]]:
         """Return the execution's output rows of one asset table by file name and MD5."""
@@ -194,3 +186,13 @@ def _require_terms(record: Any, shape: FeatureShape, number: int) -> None:
                 f"Feature value {number}: {column.name} = {value!r} is no term of {column.refers_to}.",
                 remedy=remedy(str(value), names),
             )
+
+
+def _differences(store: HatracStore, file: Sealed, row: Mapping[str, Any]) -> Iterator[str]:
+    """In what an output differs from its row and from its object."""
+    if row["Length"] != file.bytes:
+        yield f"{file.name} has {row['Length']} bytes in the catalog, not {file.bytes}"
+    head = store.head(row["URL"]).headers
+    stored_md5 = base64.b64decode(head.get("Content-MD5", "")).hex()
+    if (int(head.get("Content-Length", -1)), stored_md5) != (file.bytes, file.md5):
+        yield f"{file.name} has {head.get('Content-Length')} bytes with MD5 {stored_md5} in the object store"
