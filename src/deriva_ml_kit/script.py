@@ -22,16 +22,14 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sized
-from contextlib import AbstractContextManager
-from typing import Any, NoReturn, TypeVar, overload
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
 
 from deriva_ml_kit.errors import KitError
+from deriva_ml_kit.progress import progress
 
-T = TypeVar("T")
+__all__ = ["parser", "progress", "quiet_libraries", "run", "summary"]
+
 Result = Mapping[str, Any] | None
 
 # The libraries below us talk while they work; what matters of it comes back as an error or a count.
@@ -176,43 +174,6 @@ def summary(result: Mapping[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-@overload
-def progress(work: int, label: str) -> AbstractContextManager[Callable[[int], None]]: ...
-@overload
-def progress(work: Iterable[T], label: str, *, total: int | None = None) -> Iterator[T]: ...
-def progress(
-    work: int | Iterable[T], label: str, *, total: int | None = None
-) -> AbstractContextManager[Callable[[int], None]] | Iterator[T]:
-    """Show how far the work is, on stderr; nothing at all when stderr is no terminal.
-
-    Args:
-        work: Things to do, handed out one by one while a bar moves; or their number, which gives a context manager
-            whose value is a function `advance(n)`.
-        label: What is going on, such as "Uploading".
-        total: How many things there are, where `work` does not know its length.
-    """
-    return _counting(work, label) if isinstance(work, int) else _stepping(work, label, total)
-
-
-@contextlib.contextmanager
-def _counting(total: int, label: str) -> Generator[Callable[[int], None], None, None]:
-    with _bar() as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda steps: bar.advance(task, steps)
-
-
-def _stepping(work: Iterable[T], label: str, total: int | None) -> Iterator[T]:
-    known = len(work) if total is None and isinstance(work, Sized) else total
-    with _bar() as bar:
-        yield from bar.track(work, total=known, description=label)
-
-
-def _bar() -> Progress:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
 @contextlib.contextmanager
 def _environment(args: argparse.Namespace) -> Iterator[None]:
     wanted = {
@@ -249,7 +210,7 @@ def _of_library_or_network(error: Exception) -> KitError | None:
     if "deriva_ml_kit.mainline" not in sys.modules:  # importing it takes seconds, and it cannot have raised this
         return None
     from deriva_ml_kit.mainline import DerivaMLException  # noqa: PLC0415
-    from deriva_ml_kit.mainline.rows import NETWORK_ERRORS, said  # noqa: PLC0415
+    from deriva_ml_kit.mainline.catalog.rows import NETWORK_ERRORS, said  # noqa: PLC0415
 
     return KitError(said(error)) if isinstance(error, DerivaMLException | NETWORK_ERRORS) else None
 

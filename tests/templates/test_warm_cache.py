@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from deriva_ml_kit.datasets.preview import Preview, require_space, size
 from deriva_ml_kit.errors import KitError
+from deriva_ml_kit.mainline.bag.preview import Preview, require_space, size
 
 pytestmark = pytest.mark.catalog
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from deriva_ml_kit import script
-from deriva_ml_kit.datasets.cache import fetch, intact
-from deriva_ml_kit.datasets.index import CacheIndex
-from deriva_ml_kit.datasets.preview import preview, require_space, size
 from deriva_ml_kit.datasets.versions import released_version
 from deriva_ml_kit.errors import Undecidable
 from deriva_ml_kit.mainline import DatasetSpec, DerivaML, DerivaMLAuthenticationError, DerivaMLConfigurationError
-from deriva_ml_kit.mainline.folders import default_cache_dir
+from deriva_ml_kit.mainline.bag.cache import fetch, intact
+from deriva_ml_kit.mainline.bag.index import CacheIndex
+from deriva_ml_kit.mainline.bag.preview import preview, require_space, size
+from deriva_ml_kit.mainline.catalog.folders import default_cache_dir
 
 
 def main(args: argparse.Namespace) -> Mapping[str, Any]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.mainline import DerivaML
-from deriva_ml_kit.mainline.lookup import rows_with
-from deriva_ml_kit.mainline.rows import table_name
+from deriva_ml_kit.mainline.catalog.lookup import rows_with
+from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.nearest import suggestion
 
 _RID = re.compile(r"[0-9A-Z]{1,4}(-[0-9A-Z]{4})*")

@@ -15,8 +15,8 @@ from deriva.core import urlquote
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.features.schema import Column, FeatureShape, Kind, Value, Vocabulary, kind_of
 from deriva_ml_kit.mainline import DerivaML
-from deriva_ml_kit.mainline.lookup import rows_with
-from deriva_ml_kit.mainline.rows import table_name
+from deriva_ml_kit.mainline.catalog.lookup import rows_with
+from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.nearest import remedy
 
 # ERMrest's form of a RID; text of another form is not worth a request, and could make its URL too long.

@@ -17,8 +17,8 @@ from deriva.core.utils.hash_utils import compute_file_hashes
 from deriva.core.utils.mime_utils import guess_content_type
 
 from deriva_ml_kit.mainline import DerivaML
-from deriva_ml_kit.mainline.lookup import rows_with
-from deriva_ml_kit.mainline.rows import insert
+from deriva_ml_kit.mainline.catalog.lookup import rows_with
+from deriva_ml_kit.mainline.catalog.rows import insert
 
 TABLE = "Execution_Asset"
 TYPE = "Input_File"

@@ -5,20 +5,14 @@ what it lacks, or does otherwise than main line promises, is supplied here by su
 
 This is the only place that knows two generations, and the only one that uses internals of `deriva_ml`:
 
-    ml.py          DerivaML: connection, workflows, executions, datasets
-    execution.py   Execution: inputs, outputs, status; inputs.py checks the former, before anything is written
-    leftovers.py   executions that were never committed
-    assets.py      output files until they are uploaded
-    committing.py  all outputs of an execution into the catalog; upload.py does files, features.py values
-    records.py     record classes of features
-    workflow.py    Workflow: the running script; git.py asks git
-    dataset.py     Dataset, DatasetSpec
-    report.py      what a commit says about itself
-    connection.py  what went wrong while connecting
-    rows.py        writing rows in batches; lookup.py reads those that have one of many values
-    exported.py    what the export of a dataset version will hold
-    environment.py what is recorded about machine and Python
-    errors.py      main line's exceptions
+    ml.py       DerivaML: the connection, with the methods of each folder below (their methods.py)
+    catalog/    the connection; rows in batches; which rows belong to a dataset
+    workflow/   Workflow: the running script, as git knows it
+    execution/  Execution: inputs, outputs, status; what was left behind
+    feature/    record classes; values staged and sent
+    dataset/    Dataset, DatasetSpec
+    bag/        datasets on this disk
+    errors.py   main line's exceptions
 """
 
 from deriva_ml.core.exceptions import DerivaMLException, DerivaMLInvalidTerm
@@ -26,7 +20,7 @@ from deriva_ml.dataset.aux_classes import DatasetVersion, VersionPart
 from deriva_ml.dataset.dataset_bag import DatasetBag
 from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 
-from deriva_ml_kit.mainline.dataset import Dataset, DatasetSpec
+from deriva_ml_kit.mainline.dataset.dataset import Dataset, DatasetSpec
 from deriva_ml_kit.mainline.errors import (
     DerivaMLAuthenticationError,
     DerivaMLConfigurationError,
@@ -36,10 +30,10 @@ from deriva_ml_kit.mainline.errors import (
     DerivaMLUploadError,
     DerivaMLWorkflowError,
 )
-from deriva_ml_kit.mainline.execution import Execution
+from deriva_ml_kit.mainline.execution.execution import Execution
+from deriva_ml_kit.mainline.execution.report import UploadProgress, UploadReport
 from deriva_ml_kit.mainline.ml import DerivaML
-from deriva_ml_kit.mainline.report import UploadProgress, UploadReport
-from deriva_ml_kit.mainline.workflow import Workflow
+from deriva_ml_kit.mainline.workflow.workflow import Workflow
 
 __all__ = [
     "Dataset",

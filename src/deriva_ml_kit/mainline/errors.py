@@ -19,7 +19,7 @@ from pathlib import Path
 from deriva_ml.core.exceptions import DerivaMLException
 
 from deriva_ml_kit.errors import KitError
-from deriva_ml_kit.mainline.report import UploadReport
+from deriva_ml_kit.mainline.execution.report import UploadReport
 
 SHOWN_PATHS = 10
 

@@ -22,7 +22,7 @@ from deriva_ml_kit.errors import KitError, UsageError
 from deriva_ml_kit.features.catalog import count_values, read_shape
 from deriva_ml_kit.features.schema import FeatureShape, Kind
 from deriva_ml_kit.mainline import DerivaML, Execution
-from deriva_ml_kit.mainline.lookup import rows_with
+from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.nearest import remedy
 
 

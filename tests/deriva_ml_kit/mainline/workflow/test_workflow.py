@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from deriva_ml_kit.mainline.workflow import version_of
+from deriva_ml_kit.mainline.workflow.workflow import version_of
 
 SCRIPT = """
 import json, os, subprocess, sys

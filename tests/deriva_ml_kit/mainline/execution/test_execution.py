@@ -21,9 +21,9 @@ from deriva_ml_kit.mainline import (
     DerivaMLInvalidTerm,
     DerivaMLUploadError,
     ExecutionConfiguration,
-    leftovers,
 )
-from deriva_ml_kit.mainline.upload import Uploader
+from deriva_ml_kit.mainline.execution import leftovers
+from deriva_ml_kit.mainline.execution.upload import Uploader
 
 pytestmark = pytest.mark.catalog
 

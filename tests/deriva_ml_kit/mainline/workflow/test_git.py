@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deriva_ml_kit.mainline import git
 from deriva_ml_kit.mainline.errors import DerivaMLWorkflowError
+from deriva_ml_kit.mainline.workflow import git
 
 
 def test_a_committed_script_has_commit_blob_and_an_address_at_its_remote(repository) -> None:

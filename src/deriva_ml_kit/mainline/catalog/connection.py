@@ -9,8 +9,8 @@ import requests
 from deriva_ml.core.exceptions import DerivaMLException
 
 from deriva_ml_kit import local
+from deriva_ml_kit.mainline.catalog.rows import said
 from deriva_ml_kit.mainline.errors import DerivaMLAuthenticationError, DerivaMLConfigurationError, MainlineError
-from deriva_ml_kit.mainline.rows import said
 
 CONNECT_SECONDS = 10.0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deriva_ml_kit.datasets.index import CacheIndex, Entry
+from deriva_ml_kit.mainline.bag.index import CacheIndex, Entry
 
 
 @pytest.fixture

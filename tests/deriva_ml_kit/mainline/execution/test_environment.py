@@ -1,4 +1,4 @@
-from deriva_ml_kit.mainline.environment import environment
+from deriva_ml_kit.mainline.execution.environment import environment
 
 
 def test_the_environment_is_recorded_without_secrets(monkeypatch) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from deriva_ml_kit.mainline.assets import AssetFilePath, Register
 from deriva_ml_kit.mainline.errors import DerivaMLUploadError
-from deriva_ml_kit.mainline.features import Flush
-from deriva_ml_kit.mainline.report import ProgressCallback, UploadReport
-from deriva_ml_kit.mainline.upload import Uploader, files_below
+from deriva_ml_kit.mainline.execution.outputs import AssetFilePath, Register
+from deriva_ml_kit.mainline.execution.report import ProgressCallback, UploadReport
+from deriva_ml_kit.mainline.execution.upload import Uploader, files_below
+from deriva_ml_kit.mainline.feature.staged import Flush
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline.ml import DerivaML

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deriva_ml_kit.errors import KitError
-from deriva_ml_kit.mainline import DatasetSpec, DerivaML
-from deriva_ml_kit.mainline.exported import exported
+from deriva_ml_kit.mainline.bag.exported import exported
+from deriva_ml_kit.mainline.dataset.dataset import DatasetSpec
+from deriva_ml_kit.mainline.ml import DerivaML
 
 # A row lies on the disk three times: in the archive, in the bag's CSV, in SQLite. Measured rows have 100-300 bytes.
 BYTES_PER_ROW = 1_000

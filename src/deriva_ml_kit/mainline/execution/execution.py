@@ -29,20 +29,20 @@ from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
 from deriva_ml.feature import FeatureRecord
 
-from deriva_ml_kit.mainline import committing, inputs, leftovers
-from deriva_ml_kit.mainline.assets import AssetFilePath, Register, Registered, take
-from deriva_ml_kit.mainline.environment import environment
+from deriva_ml_kit.mainline.catalog.rows import Row, insert, said, table_name
 from deriva_ml_kit.mainline.errors import (
     DerivaMLConfigurationError,
     DerivaMLExecutionError,
     DerivaMLUploadError,
     listed,
 )
-from deriva_ml_kit.mainline.features import stage as stage_features
-from deriva_ml_kit.mainline.leftovers import State
-from deriva_ml_kit.mainline.report import ProgressCallback, UploadReport
-from deriva_ml_kit.mainline.rows import Row, insert, said, table_name
-from deriva_ml_kit.mainline.upload import files_below
+from deriva_ml_kit.mainline.execution import committing, inputs, leftovers
+from deriva_ml_kit.mainline.execution.environment import environment
+from deriva_ml_kit.mainline.execution.leftovers import State
+from deriva_ml_kit.mainline.execution.outputs import AssetFilePath, Register, Registered, take
+from deriva_ml_kit.mainline.execution.report import ProgressCallback, UploadReport
+from deriva_ml_kit.mainline.execution.upload import files_below
+from deriva_ml_kit.mainline.feature.staged import stage as stage_features
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline.ml import DerivaML

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from deriva_ml_kit.mainline import DerivaMLUploadError, features
+from deriva_ml_kit.mainline import DerivaMLUploadError
+from deriva_ml_kit.mainline.feature import staged
 
 pytestmark = pytest.mark.catalog
 
@@ -21,7 +22,7 @@ def values_of(ml, rid: str, feature: str = "Label") -> list[dict]:
 def test_values_are_counted_when_staged_and_stored_by_the_commit_in_chunks(
     ml, workflow, image_rids, monkeypatch
 ) -> None:
-    monkeypatch.setattr(features, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(staged, "CHUNK_ROWS", 2)
     label = ml.feature_record_class("Image", "Label")
     with ml.create_execution(description="labels", workflow=workflow) as exe:
         count = exe.add_features(label(Image=rid, Digit="seven", Confidence=0.5) for rid in image_rids)

@@ -25,9 +25,9 @@ from deriva.core import ConcurrentUpdate, urlquote
 from deriva.core.hatrac_store import HatracStore
 from deriva.core.utils import hash_utils, mime_utils
 
-from deriva_ml_kit.mainline.assets import Registered
-from deriva_ml_kit.mainline.report import ProgressCallback, UploadProgress, UploadReport
-from deriva_ml_kit.mainline.rows import Row, any_of, batches, insert, said, table_name
+from deriva_ml_kit.mainline.catalog.rows import Row, any_of, batches, insert, said, table_name
+from deriva_ml_kit.mainline.execution.outputs import Registered
+from deriva_ml_kit.mainline.execution.report import ProgressCallback, UploadProgress, UploadReport
 
 WORKERS = 4
 WHOLE_BYTES = 25 * 1024 * 1024  # larger objects go in chunks, as the library does it

@@ -14,7 +14,7 @@ from deriva_ml.dataset.aux_classes import DatasetMinid
 from deriva_ml.dataset.dataset_bag import DatasetBag
 from deriva_ml.model.database import DatabaseModel, ERMRestBoolean
 
-from deriva_ml_kit.mainline.paths import LoopFreePaths
+from deriva_ml_kit.mainline.catalog.paths import LoopFreePaths
 
 
 class NullableBoolean(ERMRestBoolean):  # type: ignore[misc]  # the release is untyped

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deriva_ml_kit.mainline.assets import AssetFilePath, Register, Registered
+from deriva_ml_kit.mainline.execution.outputs import AssetFilePath, Register, Registered
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from deriva_ml.core.constants import rid_regex
 from deriva_ml.dataset.upload import feature_value_path
 from deriva_ml.feature import FeatureRecord
 
-from deriva_ml_kit.mainline.report import UploadReport
-from deriva_ml_kit.mainline.rows import batches, insert_path, said
+from deriva_ml_kit.mainline.catalog.rows import batches, insert_path, said
+from deriva_ml_kit.mainline.execution.report import UploadReport
 
 CHUNK_ROWS = 5000
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from deriva.core import urlquote
 
-from deriva_ml_kit.mainline.rows import Row, any_of, batches, table_name
+from deriva_ml_kit.mainline.catalog.rows import Row, any_of, batches, table_name
 
 # RIDs in one request path: servers stop at 8 KB.
 LOOKUP_BATCH = 500

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bdbag import bdbag_api
 
-from deriva_ml_kit.datasets.verify import fetch_lengths, verify_bag
+from deriva_ml_kit.mainline.bag.verify import fetch_lengths, verify_bag
 
 REMOTE = {"data/asset/1-AAAA/Image/a b.png": b"one", "data/asset/1-AAAB/Image/50%.png": b"three"}
 

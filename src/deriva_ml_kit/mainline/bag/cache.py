@@ -12,12 +12,13 @@ from pathlib import Path
 
 from bdbag import bdbag_api
 
-from deriva_ml_kit import script
-from deriva_ml_kit.datasets.index import CacheIndex, Entry
-from deriva_ml_kit.datasets.preview import Preview
-from deriva_ml_kit.datasets.verify import Problem, fetch_lengths, verify_bag
 from deriva_ml_kit.errors import KitError
-from deriva_ml_kit.mainline import DatasetSpec, DerivaML
+from deriva_ml_kit.mainline.bag.index import CacheIndex, Entry
+from deriva_ml_kit.mainline.bag.preview import Preview
+from deriva_ml_kit.mainline.bag.verify import Problem, fetch_lengths, verify_bag
+from deriva_ml_kit.mainline.dataset.dataset import DatasetSpec
+from deriva_ml_kit.mainline.ml import DerivaML
+from deriva_ml_kit.progress import progress
 
 # The release's own mark beside a bag whose files were fetched and checked; without it they are fetched again.
 MATERIALIZED_MARK = "validated_check.txt"
@@ -90,7 +91,7 @@ def _download(ml: DerivaML, spec: DatasetSpec) -> Path:
 
 
 def _fetch_files(bag: Path) -> None:
-    with script.progress(len(fetch_lengths(bag)), "Fetching") as advance:
+    with progress(len(fetch_lengths(bag)), "Fetching") as advance:
         done = 0
 
         def step(current: int, _total: int) -> bool:

@@ -15,8 +15,8 @@ from pathlib import Path
 from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
 from pydantic import Field, model_validator
 
-from deriva_ml_kit.mainline import git
 from deriva_ml_kit.mainline.errors import DerivaMLDirtyWorkflowError, DerivaMLWorkflowError
+from deriva_ml_kit.mainline.workflow import git
 
 logger = logging.getLogger("deriva_ml_kit")
 

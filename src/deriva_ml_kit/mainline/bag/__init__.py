@@ -1,0 +1,1 @@
+"""Datasets on this disk: what a version holds, fetching it, the cache, reading it."""

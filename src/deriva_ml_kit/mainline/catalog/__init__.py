@@ -1,0 +1,1 @@
+"""The connection, and what everything else asks and tells a catalog with."""

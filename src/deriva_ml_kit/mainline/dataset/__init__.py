@@ -1,0 +1,1 @@
+"""Datasets as objects: members, versions, parents and children."""

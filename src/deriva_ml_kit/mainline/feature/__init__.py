@@ -1,0 +1,1 @@
+"""Features: record classes, staged values, values read back and one chosen of several."""

@@ -1,0 +1,1 @@
+"""Workflows: the script that runs, named so that it can be found again."""

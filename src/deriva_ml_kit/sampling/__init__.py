@@ -1,0 +1,1 @@
+"""Which records go where: splits and samples, computed from tables of records; nothing here knows a catalog."""
