@@ -5,6 +5,7 @@ what it lacks, or does otherwise than main line promises, is supplied here by su
 
 This is the only place that knows two generations, and the only one that uses internals of `deriva_ml`:
 
+    generation  which of the two is installed: main line's own objects are handed on untouched
     ml.py       DerivaML: the connection, with the methods of each folder below (their methods.py)
     catalog/    the connection; rows in batches; which rows belong to a dataset
     workflow/   Workflow: the running script, as git knows it
@@ -15,25 +16,32 @@ This is the only place that knows two generations, and the only one that uses in
     errors.py   main line's exceptions
 """
 
-from deriva_ml.core.exceptions import DerivaMLException, DerivaMLInvalidTerm
-from deriva_ml.dataset.aux_classes import DatasetVersion, VersionPart
-from deriva_ml.dataset.dataset_bag import DatasetBag
-from deriva_ml.execution.execution_configuration import ExecutionConfiguration
+from typing import TYPE_CHECKING
 
-from deriva_ml_kit.mainline.dataset.dataset import Dataset, DatasetSpec
-from deriva_ml_kit.mainline.errors import (
-    DerivaMLAuthenticationError,
-    DerivaMLConfigurationError,
-    DerivaMLDirtyWorkflowError,
-    DerivaMLExecutionError,
-    DerivaMLNotFoundError,
-    DerivaMLUploadError,
-    DerivaMLWorkflowError,
-)
-from deriva_ml_kit.mainline.execution.execution import Execution
-from deriva_ml_kit.mainline.execution.report import UploadProgress, UploadReport
-from deriva_ml_kit.mainline.ml import DerivaML
-from deriva_ml_kit.mainline.workflow.workflow import Workflow
+from deriva_ml_kit.mainline.generation import handed_on, has_main_line
+
+if TYPE_CHECKING or not has_main_line():
+    from deriva_ml.core.exceptions import DerivaMLException, DerivaMLInvalidTerm
+    from deriva_ml.dataset.aux_classes import DatasetVersion, VersionPart
+    from deriva_ml.dataset.dataset_bag import DatasetBag
+    from deriva_ml.execution.execution_configuration import ExecutionConfiguration
+
+    from deriva_ml_kit.mainline.dataset.dataset import Dataset, DatasetSpec
+    from deriva_ml_kit.mainline.errors import (
+        DerivaMLAuthenticationError,
+        DerivaMLConfigurationError,
+        DerivaMLDirtyWorkflowError,
+        DerivaMLExecutionError,
+        DerivaMLNotFoundError,
+        DerivaMLUploadError,
+        DerivaMLWorkflowError,
+    )
+    from deriva_ml_kit.mainline.execution.execution import Execution
+    from deriva_ml_kit.mainline.execution.report import UploadProgress, UploadReport
+    from deriva_ml_kit.mainline.ml import DerivaML
+    from deriva_ml_kit.mainline.workflow.workflow import Workflow
+else:
+    globals().update(handed_on())
 
 __all__ = [
     "Dataset",
