@@ -4,7 +4,13 @@ DerivaMLException                       of the release
 └── MainlineError                       + KitError: message, remedy, exit code
     ├── DerivaMLConfigurationError      2  host, catalog or call is not as it must be
     │   └── DerivaMLAuthenticationError 2  nobody is logged in, or the login has no right here
-    ├── DerivaMLNotFoundError           2  a RID, version or table that the catalog does not hold
+    ├── DerivaMLReadOnlyError           2  a write to what cannot change, such as a snapshot
+    ├── DerivaMLDataError               2  what was asked for, or given, does not fit the catalog
+    │   ├── DerivaMLNotFoundError       2  a RID, version or table that the catalog does not hold
+    │   │   ├── DerivaMLTableNotFound, DerivaMLFeatureNotFound
+    │   │   └── DerivaMLDatasetNotFound, DerivaMLRidsNotFound
+    │   └── DerivaMLValidationError     2  values that break a rule
+    │       └── DerivaMLMaterializeLimitExceeded
     └── DerivaMLExecutionError          1
         ├── DerivaMLWorkflowError       2  the script is in no state that a Workflow can name
         │   └── DerivaMLDirtyWorkflowError
@@ -13,7 +19,7 @@ DerivaMLException                       of the release
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from deriva_ml.core.exceptions import DerivaMLException
@@ -38,10 +44,99 @@ class DerivaMLAuthenticationError(DerivaMLConfigurationError):
     """Nobody is logged in at the host, or the login has no right to the catalog."""
 
 
-class DerivaMLNotFoundError(MainlineError):
-    """The catalog holds no such RID, version or table."""
+class DerivaMLReadOnlyError(MainlineError):
+    """A write to what cannot change, such as a snapshot."""
 
     exit_code = 2
+
+
+class DerivaMLDataError(MainlineError):
+    """What was asked for, or given, does not fit the catalog."""
+
+    exit_code = 2
+
+
+class DerivaMLNotFoundError(DerivaMLDataError):
+    """The catalog holds no such RID, version or table."""
+
+
+class DerivaMLTableNotFound(DerivaMLNotFoundError):
+    """The catalog has no table of this name.
+
+    Args:
+        table_name: The name.
+        msg: What is said before it.
+    """
+
+    def __init__(self, table_name: str, msg: str = "Table not found", *, remedy: str | None = None) -> None:
+        super().__init__(f"{msg}: {table_name}.", remedy=remedy)
+        self.table_name = table_name
+
+
+class DerivaMLFeatureNotFound(DerivaMLNotFoundError):
+    """A table has no feature of this name.
+
+    Args:
+        table_name: The table.
+        feature_name: The name.
+        msg: What is said before both.
+    """
+
+    def __init__(
+        self, table_name: str, feature_name: str, msg: str = "Feature not found", *, remedy: str | None = None
+    ) -> None:
+        super().__init__(f"{msg}: {feature_name} on {table_name}.", remedy=remedy)
+        self.table_name = table_name
+        self.feature_name = feature_name
+
+
+class DerivaMLDatasetNotFound(DerivaMLNotFoundError):
+    """The catalog has no dataset of this RID.
+
+    Args:
+        dataset_rid: The RID.
+        msg: What is said before it.
+    """
+
+    def __init__(self, dataset_rid: str, msg: str = "Dataset not found", *, remedy: str | None = None) -> None:
+        super().__init__(f"{msg}: {dataset_rid}.", remedy=remedy)
+        self.dataset_rid = dataset_rid
+
+
+class DerivaMLRidsNotFound(DerivaMLNotFoundError):
+    """The catalog has no rows of these RIDs.
+
+    Args:
+        missing_rids: All that are missing.
+        msg: What is said before them.
+    """
+
+    def __init__(
+        self, missing_rids: Iterable[str], msg: str = "RIDs not found in the catalog", *, remedy: str | None = None
+    ) -> None:
+        self.missing_rids = set(missing_rids)
+        super().__init__(f"{msg}: {listed(sorted(self.missing_rids))}.", remedy=remedy)
+
+
+class DerivaMLValidationError(DerivaMLDataError):
+    """Values that break a rule."""
+
+
+class DerivaMLMaterializeLimitExceeded(DerivaMLValidationError):
+    """More values than the caller wants to hold.
+
+    Args:
+        actual_count: How many there are.
+        limit: How many were allowed.
+    """
+
+    def __init__(self, actual_count: int, limit: int) -> None:
+        super().__init__(
+            f"There are {actual_count} values, more than materialize_limit={limit}.",
+            remedy="Ask for fewer, such as those of some executions (execution_rids=…), or raise the limit.",
+        )
+        self.actual_count = actual_count
+        self.limit = limit
 
 
 class DerivaMLExecutionError(MainlineError):
