@@ -1,10 +1,12 @@
-"""Writing rows to a catalog in batches, and errors of the server as sentences.
+"""Writing rows to a catalog in batches, each exactly once, and errors of the server as sentences.
 
-Sources: ERMrest's api-doc, data section (`POST …/entity` with `defaults` and `onconflict`, `PUT …/attributegroup`).
+Sources: ERMrest's api-doc, data section (`POST …/entity` with `defaults`, `nondefaults` and `onconflict`), and its
+user-doc on the table of leased RIDs.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
@@ -20,6 +22,9 @@ Row = dict[str, Any]
 
 SYSTEM_COLUMNS = ("RID", "RCT", "RCB", "RMT", "RMB")
 BATCH_ROWS = 1000
+# Short values, such as RIDs or UUIDs, in one request path: servers stop at 8 KB.
+BATCH_VALUES = 200
+LEASES = ("public", "ERMrest_RID_Lease")
 
 
 def table_name(schema: str, table: str) -> str:
@@ -58,6 +63,93 @@ def insert(
     """
     path = insert_path(schema, table, defaults=defaults, skip_conflicts=skip_conflicts)
     return [row for batch in batches(rows, BATCH_ROWS) for row in catalog.post(path, json=batch).json()]
+
+
+def insert_once(
+    catalog: Any, schema: str, table: str, rows: Iterable[Row], *, defaults: Iterable[str] = ()
+) -> list[Row]:
+    """Insert rows that no key tells apart, each once, even where the network loses the server's answer.
+
+    The RIDs are leased first. A request that names the RIDs of its rows can be sent again, and whether it took effect
+    can be asked. Where the server does not let a user lease, each request is sent once and never again. Tables whose
+    rows have a key of their own need no lease: `insert(…, skip_conflicts=True)`.
+
+    Args:
+        catalog: ErmrestCatalog.
+        schema: Schema name.
+        table: Table name.
+        rows: Rows that all have the same keys, and no RID.
+        defaults: Further columns that take their default.
+
+    Returns:
+        The new rows as stored, in the order given.
+
+    Raises:
+        requests.HTTPError: The server refused the rows; none of that batch is stored.
+    """
+    defaults = tuple(defaults)
+    stored: list[Row] = []
+    for batch in batches(rows, BATCH_ROWS):
+        rids = _leased(catalog, len(batch))
+        stored += (
+            _claimed(catalog, schema, table, batch, rids=rids, defaults=defaults)
+            if rids
+            else insert(catalog, schema, table, batch, defaults=defaults)
+        )
+    return stored
+
+
+def _leased(catalog: Any, count: int) -> list[str]:
+    """As many RIDs that belong to this client and to no row; none where the server leases none."""
+    tickets = [str(uuid.uuid4()) for _ in range(count)]
+    try:
+        leases = insert(catalog, *LEASES, ({"ID": ticket} for ticket in tickets), skip_conflicts=True)
+    except requests.HTTPError as error:
+        if error.response.status_code in (403, 404):
+            return []
+        raise
+    rids = {lease["ID"]: lease["RID"] for lease in leases}
+    missing = [ticket for ticket in tickets if ticket not in rids]  # stored by a request whose answer was lost
+    rids |= {lease["ID"]: lease["RID"] for lease in _with(catalog, *LEASES, "ID", missing)}
+    return [rids[ticket] for ticket in tickets]
+
+
+def _claimed(
+    catalog: Any, schema: str, table: str, rows: Sequence[Row], *, rids: Sequence[str], defaults: Iterable[str]
+) -> list[Row]:
+    """Store rows under leased RIDs, and give the leases back."""
+    columns = ",".join(urlquote(name, "") for name in (*(SYSTEM_COLUMNS[1:]), *defaults))
+    path = f"/entity/{table_name(schema, table)}?nondefaults=RID&defaults={columns}&onconflict=skip"
+    given = [row | {"RID": rid} for row, rid in zip(rows, rids, strict=True)]
+    refused: requests.HTTPError | None = None
+    try:
+        stored = {row["RID"]: row for row in catalog.post(path, json=given).json()}
+    except requests.HTTPError as error:
+        if error.response.status_code != 403:
+            raise
+        # ERMrest ends a lease with the row that claims it, and then refuses the same request a second time.
+        stored, refused = {}, error
+    missing = [rid for rid in rids if rid not in stored]
+    stored |= {row["RID"]: row for row in _with(catalog, schema, table, "RID", missing)}
+    if len(stored) < len(rids):
+        raise refused or ValueError(f"{schema}:{table} holds rows with the same key as some of those to be inserted")
+    _give_back(catalog, rids)
+    return [stored[rid] for rid in rids]
+
+
+def _give_back(catalog: Any, rids: Sequence[str]) -> None:
+    """End leases whose RIDs are claimed, where the server has not done so itself."""
+    for batch in batches(rids, BATCH_VALUES):
+        try:
+            catalog.delete(f"/entity/{table_name(*LEASES)}/{any_of('RID', batch)}")
+        except requests.HTTPError as error:
+            if error.response.status_code not in (403, 404):
+                raise
+
+
+def _with(catalog: Any, schema: str, table: str, column: str, values: Sequence[str]) -> Iterator[Row]:
+    for batch in batches(values, BATCH_VALUES):
+        yield from catalog.get(f"/entity/{table_name(schema, table)}/{any_of(column, batch)}").json()
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
