@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+sys.path.append(str(Path(__file__).parent / "support"))
+
 TRUST_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 REAL_HOME = Path.home()
@@ -106,6 +108,33 @@ def local_host() -> Iterator[LocalHost]:
     for name in TRUST_VARIABLES:
         os.environ.pop(name)
     deriva_local("reset", "--yes")
+
+
+@pytest.fixture(scope="session")
+def _faulty_proxy(local_host: LocalHost) -> Iterator[Any]:
+    from faulty_proxy import in_front_of  # noqa: PLC0415  (few tests need it)
+
+    with in_front_of(local_host.hostname, local_host.data_dir / "tls") as proxy:
+        deriva, bdbag = Path.home() / ".deriva" / "credential.json", Path.home() / ".bdbag" / "keychain.json"
+        logins = json.loads(deriva.read_text())
+        deriva.write_text(json.dumps(logins | {proxy.hostname: logins[local_host.hostname]}))
+        here = f"https://{local_host.hostname}/"
+        entries = json.loads(bdbag.read_text())
+        again = [entry | {"uri": f"https://{proxy.hostname}/"} for entry in entries if entry["uri"] == here]
+        bdbag.write_text(json.dumps(entries + again))
+        yield proxy
+
+
+@pytest.fixture
+def faulty_host(_faulty_proxy: Any) -> Iterator[Any]:
+    """The running host behind a proxy that fails when a test tells it to (`tests/support/faulty_proxy.py`).
+
+    Connect to `faulty_host.hostname`, then `faulty_host.fail("lose", "POST", "/entity/")`.
+    """
+    _faulty_proxy.work()
+    _faulty_proxy.forget()
+    yield _faulty_proxy
+    _faulty_proxy.work()
 
 
 @pytest.fixture(scope="session")
