@@ -1,0 +1,1 @@
+"""Main line's surface, the calls that are bound to it, and a package that has just this surface."""

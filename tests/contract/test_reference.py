@@ -1,0 +1,13 @@
+"""references/surface.json says what is offered now."""
+
+import subprocess
+import sys
+
+from plugin_checks.documents import ROOT
+
+
+def test_the_reference_is_current() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "make_surface.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,87 @@
+"""What main line's methods take, ours take; what ours lack is listed, with the reason."""
+
+import dataclasses
+import inspect
+from collections import Counter
+from typing import Any
+
+import pytest
+from contract_checks import surface
+from contract_checks.calls import CLASSES
+
+from deriva_ml_kit import mainline
+
+# Parameters of main line that we do not take.
+LEFT_OUT: dict[str, dict[str, str]] = {}
+# Methods of main line that we do not supply.
+MISSING: dict[str, dict[str, str]] = {}
+
+
+def public(name: str) -> dict[str, surface.Call]:
+    """Main line's public methods of a class."""
+    return {n: call for n, call in surface.methods()[name].items() if n == "__init__" or not n.startswith("_")}
+
+
+def ours(cls: str, method: str) -> Any:
+    """Our own method, or None."""
+    return inspect.getattr_static(getattr(mainline, cls), method, None)
+
+
+SUPPLIED = [
+    (cls, method)
+    for cls in sorted(CLASSES)
+    for method in sorted(public(cls))
+    if ours(cls, method) is not None and method not in MISSING.get(cls, {})
+]
+
+
+@pytest.mark.parametrize("cls", sorted(CLASSES))
+def test_what_main_line_has_is_there_or_listed(cls: str) -> None:
+    lacking = {method for method in public(cls) if ours(cls, method) is None and not is_field(cls, method)}
+
+    assert lacking == MISSING.get(cls, {}).keys()
+
+
+def is_field(cls: str, name: str) -> bool:
+    """Whether a class of pydantic or a dataclass has it as a field."""
+    found = getattr(mainline, cls)
+    return name in getattr(found, "model_fields", {}) or name in getattr(found, "__dataclass_fields__", {})
+
+
+@pytest.mark.parametrize(("cls", "method"), SUPPLIED, ids=lambda part: part)
+def test_a_call_written_for_main_line_binds_to_ours(cls: str, method: str, counted: Counter[str]) -> None:
+    counted["signatures compared"] += 1
+    call, found = public(cls)[method], ours(cls, method)
+    if isinstance(found, property):
+        assert call.kind == "property" or [name for name, _, _ in call.params] == ["value"]
+        return
+    assert call.kind != "property"
+    static = isinstance(found, staticmethod)
+    signature = inspect.signature(getattr(found, "__func__", found))
+
+    assert surface.differences(signature, call, LEFT_OUT.get(f"{cls}.{method}", {}), method=not static) == []
+
+
+@pytest.mark.parametrize("cls", sorted(name for name in mainline.__all__ if surface.fields(name)))
+def test_a_record_has_main_lines_fields(cls: str, counted: Counter[str]) -> None:
+    found = getattr(mainline, cls)
+    if dataclasses.is_dataclass(found):
+        have = {field.name for field in dataclasses.fields(found)}
+    elif hasattr(found, "model_fields"):
+        have = set(found.model_fields)
+    else:
+        pytest.skip("no record")
+    counted["records compared"] += 1
+
+    assert set(surface.fields(cls)) - have - LEFT_OUT.get(cls, {}).keys() == set()
+
+
+def test_every_name_that_is_promised_is_there() -> None:
+    assert [name for name in mainline.__all__ if not hasattr(mainline, name)] == []
+
+
+def test_what_is_left_out_exists_in_main_line() -> None:
+    for name, left_out in LEFT_OUT.items():
+        cls, _, method = name.partition(".")
+        known = {p[0] for p in public(cls)[method].params} if method else set(surface.fields(cls))
+        assert left_out.keys() <= known, name
