@@ -16,6 +16,7 @@ from deriva_ml_kit import local
 from deriva_ml_kit.mainline.bag.methods import BagMethods
 from deriva_ml_kit.mainline.catalog.connection import explained, not_for_ml, reachable
 from deriva_ml_kit.mainline.catalog.paths import Model
+from deriva_ml_kit.mainline.catalog.rids import RidMethods
 from deriva_ml_kit.mainline.dataset.methods import DatasetMethods
 from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError
 from deriva_ml_kit.mainline.execution.methods import ExecutionMethods
@@ -23,7 +24,7 @@ from deriva_ml_kit.mainline.feature.methods import FeatureMethods
 from deriva_ml_kit.mainline.workflow.methods import WorkflowMethods
 
 
-class DerivaML(WorkflowMethods, ExecutionMethods, FeatureMethods, DatasetMethods, BagMethods):
+class DerivaML(WorkflowMethods, ExecutionMethods, FeatureMethods, DatasetMethods, BagMethods, RidMethods):
     """A DerivaML catalog.
 
     For a catalog on this machine (`localhost:PORT`), trust in its certificate and a login are found by themselves.
