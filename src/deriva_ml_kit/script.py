@@ -23,9 +23,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
-from deriva_ml_kit.errors import KitError
+from deriva_ml_kit.errors import Faults, KitError
+from deriva_ml_kit.imports import plain_imports
 from deriva_ml_kit.progress import progress
 
 __all__ = ["parser", "progress", "quiet_libraries", "run", "summary"]
@@ -133,6 +135,7 @@ def run(main: Callable[[argparse.Namespace], Result], arguments: argparse.Argume
     try:
         # Nothing that a library prints may end up in front of the JSON line.
         with _environment(args), contextlib.redirect_stdout(sys.stderr if args.json else answer):
+            _refuse_plain_imports()
             result = main(args)
     except KeyboardInterrupt:
         print("\nInterrupted. Run the same command again to continue.", file=sys.stderr)
@@ -190,6 +193,20 @@ def _environment(args: argparse.Namespace) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _refuse_plain_imports() -> None:
+    """Stop a script that takes the plain library's classes: on the release, even its dry run would write.
+
+    Raises:
+        Faults: It does, and the release is installed.
+    """
+    source = getattr(sys.modules["__main__"], "__file__", None)
+    if source and Path(source).is_file() and (faults := plain_imports(Path(source))):
+        from deriva_ml_kit.mainline.generation import has_main_line  # noqa: PLC0415  (takes seconds)
+
+        if not has_main_line():
+            raise Faults(faults, message="This script would not be safe to run; nothing was done.")
 
 
 def _report(error: Exception, *, as_json: bool, verbose: bool) -> int:

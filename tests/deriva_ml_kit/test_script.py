@@ -148,3 +148,10 @@ def test_progress_reads_an_iterator_lazily() -> None:
 
 def test_a_summary_indents_what_is_nested_and_says_none_for_an_empty_list() -> None:
     assert summary({"a": {"b_c": 0.5}, "d": [], "e": True}) == "a\n  b c  0.5\nd  none\ne  yes"
+
+
+def test_a_script_with_the_plain_librarys_class_is_refused_before_it_does_anything(run_script) -> None:
+    done = run_script("from deriva_ml import DerivaML\nprint('ran')", *PLACE, "--dry-run")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "script.py:5: DerivaML of the plain deriva_ml; import it from deriva_ml_kit" in done.stderr
