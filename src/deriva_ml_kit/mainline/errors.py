@@ -10,7 +10,7 @@ DerivaMLException                       of the release
     │   │   ├── DerivaMLTableNotFound, DerivaMLFeatureNotFound
     │   │   └── DerivaMLDatasetNotFound, DerivaMLRidsNotFound
     │   └── DerivaMLValidationError     2  values that break a rule
-    │       └── DerivaMLMaterializeLimitExceeded
+    │       └── DerivaMLFaults, DerivaMLMaterializeLimitExceeded
     └── DerivaMLExecutionError          1
         ├── DerivaMLWorkflowError       2  the script is in no state that a Workflow can name
         │   └── DerivaMLDirtyWorkflowError
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from deriva_ml.core.exceptions import DerivaMLException
 
-from deriva_ml_kit.errors import KitError
+from deriva_ml_kit.errors import Faults, KitError
 from deriva_ml_kit.mainline.execution.report import UploadReport
 
 SHOWN_PATHS = 10
@@ -120,6 +120,10 @@ class DerivaMLRidsNotFound(DerivaMLNotFoundError):
 
 class DerivaMLValidationError(DerivaMLDataError):
     """Values that break a rule."""
+
+
+class DerivaMLFaults(Faults, DerivaMLValidationError):
+    """Several things wrong with one call, found before anything was written."""
 
 
 class DerivaMLMaterializeLimitExceeded(DerivaMLValidationError):

@@ -103,7 +103,7 @@ def stage(working_dir: Path, schema: str, execution_rid: str, records: Iterable[
                 place = feature_value_path(working_dir, execution_rid, schema, target, kind.feature.feature_name)
                 files[kind] = place.open("a", encoding="utf-8")
             record.Execution = execution_rid
-            files[kind].write(record.model_dump_json() + "\n")
+            files[kind].write(record.model_dump_json(exclude={"RCT"}) + "\n")
             count += 1
     finally:
         for file in files.values():
