@@ -1,0 +1,1 @@
+"""Assets: files that the catalog describes and the host stores."""
