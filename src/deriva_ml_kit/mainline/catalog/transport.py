@@ -266,11 +266,9 @@ def _given_up(error: requests.RequestException, attempts: _Attempts) -> requests
 
 
 def _plain(error: Exception) -> str:
-    if isinstance(error, requests.Timeout):
-        return (
-            "the server did not answer in time" if isinstance(error, requests.ReadTimeout) else "no connection in time"
-        )
-    return "no connection" if never_arrived(error) else "the connection was lost"
+    if never_arrived(error):
+        return "there is no connection"
+    return "the server did not answer in time" if isinstance(error, requests.Timeout) else "the connection was lost"
 
 
 def install(binding: Any, limits: Limits) -> None:
