@@ -14,9 +14,11 @@ from deriva.core import get_credential
 
 from deriva_ml_kit import local
 from deriva_ml_kit.mainline.bag.methods import BagMethods
+from deriva_ml_kit.mainline.catalog import transport
 from deriva_ml_kit.mainline.catalog.connection import explained, not_for_ml, reachable
 from deriva_ml_kit.mainline.catalog.paths import Model
 from deriva_ml_kit.mainline.catalog.rids import RidMethods
+from deriva_ml_kit.mainline.catalog.transport import Limits
 from deriva_ml_kit.mainline.dataset.methods import DatasetMethods
 from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError
 from deriva_ml_kit.mainline.execution.methods import ExecutionMethods
@@ -46,6 +48,8 @@ class DerivaML(WorkflowMethods, ExecutionMethods, FeatureMethods, DatasetMethods
         use_minid: Publish downloaded bags as MINIDs, which needs S3.
         clean_execution_dir: Remove an execution's local files once they are committed.
         check_auth: Ask the host who is logged in, first of all.
+        limits: How much is asked of the host at once and how long it is waited for; by default what the environment
+            says (see `Limits`).
 
     Raises:
         DerivaMLConfigurationError: Nothing answers there, or it is no DerivaML catalog.
@@ -72,12 +76,15 @@ class DerivaML(WorkflowMethods, ExecutionMethods, FeatureMethods, DatasetMethods
         clean_execution_dir: bool = True,
         *,
         check_auth: bool = True,
+        limits: Limits | None = None,
     ) -> None:
         self.clean_execution_dir = clean_execution_dir
         self._execution = None
-        self._local = local.is_local(hostname)
-        if self._local:
+        patience: dict[str, float] = {}
+        if local.is_local(hostname):
             local.prepare(hostname)
+            patience["pause_seconds"] = transport.LOCAL_PAUSE_SECONDS
+        self.limits = limits or Limits.from_environment(**patience)
         reachable(hostname)
         self._working_root = Path(working_dir) if working_dir else _default_working_dir(hostname, catalog_id)
         handlers = logging.getLogger().handlers[:]
@@ -102,6 +109,7 @@ class DerivaML(WorkflowMethods, ExecutionMethods, FeatureMethods, DatasetMethods
         finally:
             # The release configures the root logger; that is for programs to decide.
             logging.getLogger().handlers[:] = handlers
+        transport.install(self.catalog, self.limits)
         if ml_schema not in self.model.schemas:
             raise not_for_ml(hostname, catalog_id, ml_schema)
         self.model = self._model = Model(self.model.model, ml_schema, self.model.domain_schema)
@@ -110,9 +118,7 @@ class DerivaML(WorkflowMethods, ExecutionMethods, FeatureMethods, DatasetMethods
         """Nothing: the release would mark a failed execution as aborted here, and does so over the network."""
 
     def _get_session_config(self) -> dict[str, Any]:  # the release calls it on the instance
-        config: dict[str, Any] = super()._get_session_config()
-        # Its pauses between attempts are for networks: seconds to minutes.
-        return config | {"retry_backoff_factor": 0.1} if self._local else config
+        return transport.session_config(self.limits)
 
     def catalog_snapshot(self, version_snapshot: str) -> DerivaML:
         """The catalog as it was, read-only, with the same local folders.
@@ -129,6 +135,7 @@ class DerivaML(WorkflowMethods, ExecutionMethods, FeatureMethods, DatasetMethods
             ml_schema=self.ml_schema,
             credential=self.credential,
             check_auth=False,
+            limits=self.limits,
         )
 
 
