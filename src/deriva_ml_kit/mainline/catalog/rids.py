@@ -57,7 +57,7 @@ def tables_of(ml: DerivaML, rids: Iterable[str], candidate_tables: Iterable[Tabl
     for table in tables:
         here = rows_with(ml.catalog, table.schema.name, table.name, "RID", missing, wanted=["RID"])
         found |= {row["RID"]: table for row in here}
-        missing -= found.keys()
+        missing.difference_update(found)
         if not missing:
             break
     return found
@@ -95,7 +95,7 @@ def _table_of(catalog: Any, model: Any, rid: str) -> Table | None:
     return schema.tables.get(place["table_name"]) if schema else None
 
 
-def row_of(ml: DerivaML, table: str, rid: str, what: str) -> dict[str, Any]:
+def row_of(ml: DerivaML, table: str, rid: str, what: str, *, remedy: str | None = None) -> dict[str, Any]:
     """A row of one of DerivaML's own tables.
 
     Args:
@@ -103,6 +103,7 @@ def row_of(ml: DerivaML, table: str, rid: str, what: str) -> dict[str, Any]:
         table: Name of the table.
         rid: RID of the row.
         what: What it is, for the message.
+        remedy: What to do if there is none.
 
     Raises:
         DerivaMLNotFoundError: There is none; says what the RID is instead.
@@ -112,7 +113,9 @@ def row_of(ml: DerivaML, table: str, rid: str, what: str) -> dict[str, Any]:
         return rows[0]
     other = tables_of(ml, [rid]).get(rid)
     instead = f": {rid} is a row of {other.name}" if other is not None else ""
-    raise DerivaMLNotFoundError(f"Catalog {ml.catalog_id} on {ml.host_name} has no {what} {rid}{instead}.")
+    raise DerivaMLNotFoundError(
+        f"Catalog {ml.catalog_id} on {ml.host_name} has no {what} {rid}{instead}.", remedy=remedy
+    )
 
 
 class RidMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is untyped

@@ -29,6 +29,7 @@ from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
 from deriva_ml.feature import FeatureRecord
 
+from deriva_ml_kit.mainline.catalog.rids import row_of
 from deriva_ml_kit.mainline.catalog.rows import Row, insert, said, table_name
 from deriva_ml_kit.mainline.errors import (
     DerivaMLConfigurationError,
@@ -43,6 +44,8 @@ from deriva_ml_kit.mainline.execution.outputs import AssetFilePath, Register, Re
 from deriva_ml_kit.mainline.execution.report import ProgressCallback, UploadReport
 from deriva_ml_kit.mainline.execution.upload import files_below
 from deriva_ml_kit.mainline.feature.staged import stage as stage_features
+from deriva_ml_kit.mainline.workflow import types
+from deriva_ml_kit.mainline.workflow.workflow import types_of
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline.ml import DerivaML
@@ -104,14 +107,14 @@ class Execution(ReleasedExecution):  # type: ignore[misc]  # the release is unty
         """Everything that can be known to fail, before anything is written."""
         workflow = self.configuration.workflow
         if isinstance(workflow, ReleasedWorkflow):
-            self._ml_object.lookup_term(MLVocab.workflow_type, workflow.workflow_type)
+            types.named(self._ml_object, types_of(workflow))
         elif workflow is None:
             raise DerivaMLConfigurationError(
                 "The execution names no workflow.",
                 remedy="ml.create_execution(configuration, workflow=ml.create_workflow(name, workflow_type))",
             )
-        elif self._ml_object.resolve_rid(workflow).table.name != "Workflow":
-            raise DerivaMLConfigurationError(f"{workflow} is not the RID of a workflow.")
+        else:
+            row_of(self._ml_object, "Workflow", workflow, "workflow")
         inputs.check(self._ml_object, self.configuration)
 
     def _create(self) -> None:

@@ -5,6 +5,7 @@ In: the path of a script. Out: a Source, or an error that says which git command
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -103,6 +104,11 @@ def changed_paths(entries: Sequence[str]) -> list[str]:
 def without_credentials(remote: str) -> str:
     """A remote's URL as it may be recorded: no user, no token, no `.git`; ssh forms stay as they are."""
     return re.sub(r"^(https?://)[^/@]*@", r"\1", remote).removesuffix("/").removesuffix(".git")
+
+
+def blob_hash(content: bytes) -> str:
+    """git's hash of a file's content, without git."""
+    return hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
 
 
 def described_version(root: Path) -> str:

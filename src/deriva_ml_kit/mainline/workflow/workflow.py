@@ -11,12 +11,19 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from deriva_ml.core.ermrest import VocabularyTerm
 from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from deriva_ml_kit.mainline.catalog.lookup import rows_with
+from deriva_ml_kit.mainline.catalog.single import change_row, refuse_snapshot
 from deriva_ml_kit.mainline.errors import DerivaMLDirtyWorkflowError, DerivaMLWorkflowError
-from deriva_ml_kit.mainline.workflow import git
+from deriva_ml_kit.mainline.workflow import git, types
+
+if TYPE_CHECKING:
+    from deriva_ml_kit.mainline.ml import DerivaML
 
 logger = logging.getLogger("deriva_ml_kit")
 
@@ -24,7 +31,11 @@ logger = logging.getLogger("deriva_ml_kit")
 class Workflow(ReleasedWorkflow):  # type: ignore[misc]  # the release is untyped
     """A computational workflow: the running script, its repository and commit.
 
+    One that was looked up in a catalog changes it: `description` and `workflow_type` are written when they are set.
+
     Attributes:
+        workflow_type: Terms of Workflow_Type; one text is taken as a list of one.
+        workflow_rid: Its RID, once it is recorded; `rid` in the release.
         allow_dirty: Run although the repository has uncommitted changes; also by the environment variables
             DERIVA_ML_ALLOW_DIRTY and DERIVA_ML_DRY_RUN (`true`).
         dirty_paths: Those changes, recorded with the execution.
@@ -34,19 +45,39 @@ class Workflow(ReleasedWorkflow):  # type: ignore[misc]  # the release is untype
         DerivaMLWorkflowError: No script, no repository, or no commit.
     """
 
+    workflow_type: list[str]
     version: str | None = None
+    workflow_rid: str | None = None
+    rid: str | None = Field(default=None, exclude=True, repr=False)
     allow_dirty: bool = False
     dirty_paths: list[str] = Field(default_factory=list)
+
+    _ml: Any = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_rid(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        rid = given.get("workflow_rid") or given.get("rid")
+        return given | {"workflow_rid": rid, "rid": rid}
+
+    @field_validator("workflow_type", mode="before")
+    @classmethod
+    def _as_list(cls, given: Any) -> Any:
+        return [given] if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def setup_url_checksum(self) -> Workflow:
         """Fill in URL, checksum, version and repository from the running script."""
         self._logger = logging.getLogger("deriva_ml")
+        if self.workflow_rid:
+            return self
         if "DERIVA_ML_WORKFLOW_URL" in os.environ:
             self._take_from_environment()
-        elif not (self.rid or self.url):
+        elif not self.url:
             self._take_from_script()
-        if not self.version and self.git_root and not self.rid:
+        if not self.version and self.git_root:
             self.version = version_of(Path(self.git_root))
         return self
 
@@ -75,6 +106,84 @@ class Workflow(ReleasedWorkflow):  # type: ignore[misc]  # the release is untype
         self.checksum = self.get_url_and_checksum(script)[1] if self.is_notebook else source.checksum
         if source.remote is None:
             logger.info("%s has no remote 'origin'; the workflow is recorded as %s", source.root, self.url)
+
+    def bind(self, ml: DerivaML) -> Workflow:
+        """Let changes go to a catalog; gives the workflow itself."""
+        self._ml = ml
+        return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("description", "workflow_type") and self.workflow_rid and self._ml is not None:
+            if name == "description":
+                change_row(self._ml, "Workflow", self.workflow_rid, {"Description": value})
+            else:
+                value = self._retyped([value] if isinstance(value, str) else value)
+        super().__setattr__(name, value)
+        if name in ("rid", "workflow_rid"):
+            self.__dict__["rid"] = self.__dict__["workflow_rid"] = value
+
+    @property
+    def workflow_types(self) -> list[str]:
+        """Terms of Workflow_Type, as the catalog has them now."""
+        if self._ml is None or not self.workflow_rid:
+            return list(self.workflow_type)
+        rows = list(rows_with(self._ml.catalog, self._ml.ml_schema, "Workflow", "RID", [self.workflow_rid]))
+        return types.of_rows(self._ml, rows).get(self.workflow_rid, [])
+
+    def add_workflow_type(self, workflow_type: str | VocabularyTerm) -> None:
+        """Add a type, in the catalog.
+
+        Raises:
+            DerivaMLInvalidTerm: No such term.
+            DerivaMLWorkflowError: This workflow is not recorded.
+            DerivaMLReadOnlyError: It was looked up in a snapshot.
+        """
+        self.add_workflow_types(workflow_type)
+
+    def add_workflow_types(self, workflow_types: str | VocabularyTerm | list[str | VocabularyTerm]) -> None:
+        """Add several types, as `add_workflow_type` adds one."""
+        given = workflow_types if isinstance(workflow_types, list) else [workflow_types]
+        self._recorded()
+        self.workflow_type = [*self.workflow_types, *(_name(term) for term in given)]
+
+    def remove_workflow_type(self, workflow_type: str | VocabularyTerm) -> None:
+        """Take a type away, in the catalog; one that the workflow does not have is no error.
+
+        Raises:
+            DerivaMLInvalidTerm: No such term.
+            DerivaMLConfigurationError: It is the only one.
+            DerivaMLWorkflowError: This workflow is not recorded.
+            DerivaMLReadOnlyError: It was looked up in a snapshot.
+        """
+        (gone,) = types.named(self._recorded(), [_name(workflow_type)])
+        if gone in (now := self.workflow_types):
+            self.workflow_type = [term for term in now if term != gone]
+
+    def _retyped(self, given: list[str]) -> list[str]:
+        ml = self._recorded()
+        refuse_snapshot(ml)
+        terms = types.named(ml, given)
+        types.replace(ml, str(self.workflow_rid), self.workflow_types, terms)
+        return terms
+
+    def _recorded(self) -> DerivaML:
+        if self._ml is None or not self.workflow_rid:
+            raise DerivaMLWorkflowError(
+                f"The workflow {self.name} is not recorded in a catalog yet.",
+                remedy="Record it and look it up: ml.lookup_workflow(ml.add_workflow(workflow)).",
+            )
+        ml: DerivaML = self._ml
+        return ml
+
+
+def types_of(workflow: ReleasedWorkflow) -> list[str]:
+    """The types of a workflow, also of one of the release's, which has one."""
+    given = workflow.workflow_type
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _name(term: str | VocabularyTerm) -> str:
+    return term if isinstance(term, str) else str(term.name)
 
 
 def version_of(root: Path) -> str:
