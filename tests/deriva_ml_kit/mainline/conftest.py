@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from deriva.core.ermrest_model import Schema
 from deriva_ml import BuiltinTypes, ColumnDefinition
-from deriva_ml.schema import create_ml_catalog
 
 from deriva_ml_kit.mainline import DerivaML, Workflow
+from deriva_ml_kit.mainline.schema.create import create_ml_catalog
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ def lab(local_host: Any) -> Lab:
     catalog = create_ml_catalog(local_host.hostname, project_name="lab")
     catalog.getCatalogModel().create_schema(Schema.define("lab"))
     ml = DerivaML(local_host.hostname, catalog.catalog_id)
-    ml.add_term("Workflow_Type", "Training", description="Trains a model.")
     ml.create_vocabulary("Digit", "The ten digits")
     for digit in ("seven", "eight"):
         ml.add_term("Digit", digit, description=digit)
