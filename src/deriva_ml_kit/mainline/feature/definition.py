@@ -126,7 +126,8 @@ def references(model: DerivaModel, table: str | Table, column: str | None = None
 def _feature(model: DerivaModel, values: Table, target: Table | None) -> Feature | None:
     """The feature that a table holds the values of, if it is one, and about `target` where that is given."""
     names = {column.name for column in values.columns}
-    if not {"Feature_Name", "Execution"} <= names:
+    # Without a name it is what a failed create_feature of the release leaves behind.
+    if not {"Feature_Name", "Execution"} <= names or not values.columns["Feature_Name"].default:
         return None
     keys: set[Any] = set(values.is_association(min_arity=3, max_arity=None, pure=False, return_fkeys=True) or ())
     about = [key for key in keys if _column(key) not in {"Feature_Name", "Execution"}]
