@@ -1,0 +1,113 @@
+"""Development datasets: every class, pinned, grown without losing members, every refusal before anything is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from deriva_ml_kit.datasets.dev import make_dev_dataset, plan_dev_dataset, preview
+from deriva_ml_kit.datasets.writing import member_rids
+from deriva_ml_kit.errors import UsageError
+from deriva_ml_kit.sampling import CannotSample
+
+from .conftest import add_image
+
+pytestmark = pytest.mark.catalog
+
+GRADED = {"element_table": "Image", "label": "Diagnosis"}
+
+
+def snaptime(ml: Any) -> str:
+    return str(ml.catalog.get("/").json()["snaptime"])
+
+
+def test_a_dataset_is_made_found_again_and_grown(clinic: Any, ml: Any, execution: Any):
+    wanted: dict[str, Any] = GRADED | {"source": clinic.source, "size": 24, "floor": 6}
+    plan = plan_dev_dataset(ml, name="Grown", **wanted)
+    assert preview(ml, plan).status == "dry run"
+    made = make_dev_dataset(ml, execution, plan)
+    assert (made.status, made.size, made.kept, made.added, made.short) == ("made", 24, 0, 24, ())
+    assert all(count >= 6 for count in made.counts.values())
+    assert made.available == {grade: len(rids) for grade, rids in sorted(clinic.of_grade.items())}
+    held = member_rids(ml, made.rid, "Image")
+    assert Counter(clinic.grade[rid] for rid in held) == made.counts
+    assert ml.lookup_dataset(made.rid).dataset_rid == made.rid
+    assert made.pin == f"{made.rid}@{ml.dataset_version(made.rid)}"
+
+    before = snaptime(ml)
+    again = plan_dev_dataset(ml, name="Grown", **wanted)
+    assert again.unchanged
+    assert make_dev_dataset(ml, execution, again).pin == made.pin
+    assert snaptime(ml) == before
+
+    grown = make_dev_dataset(ml, execution, plan_dev_dataset(ml, name="Grown", **wanted | {"size": 30}))
+    assert (grown.status, grown.rid, grown.kept, grown.added, grown.removed) == ("changed", made.rid, 24, 6, 0)
+    assert grown.version != made.version
+    assert held < member_rids(ml, made.rid, "Image")
+    inputs = ml.catalog.get(f"/entity/deriva-ml:Dataset_Execution/Execution={execution.execution_rid}").json()
+    assert {clinic.source, made.rid} <= {row["Dataset"] for row in inputs}
+
+
+def test_subjects_stay_whole_and_edge_cases_come_with_theirs(clinic: Any, ml: Any, execution: Any):
+    edge = clinic.of_grade["Severe"][0]
+    plan = plan_dev_dataset(
+        ml,
+        element_table="Image",
+        label="Diagnosis",
+        source=clinic.source,
+        size=40,
+        floor=4,
+        group_by="Subject",
+        edge_cases=[edge],
+        name="Whole subjects",
+    )
+    made = make_dev_dataset(ml, execution, plan)
+    held = member_rids(ml, made.rid, "Image")
+    assert edge in held
+    subjects = {clinic.subject[rid] for rid in held}
+    assert held == {rid for rid, subject in clinic.subject.items() if subject in subjects}
+    assert "whole groups by Subject" in plan.recipe
+
+
+def test_without_a_source_the_whole_table_is_drawn_from(clinic: Any, ml: Any):
+    wanted: dict[str, Any] = GRADED | {"size": 30}
+    with pytest.raises(CannotSample) as refused:
+        plan_dev_dataset(ml, **wanted)
+    assert f"{clinic.twice} has 2 labels: Mild, None" in str(refused.value)
+    assert f"records have no label: {clinic.spare}" in str(refused.value)
+    plan = plan_dev_dataset(ml, newest=True, missing="drop", **wanted)
+    assert sum(plan.sample.available.values()) == len(clinic.grade) + 1
+
+
+def test_everything_that_stands_against_it_is_said_before_anything_is_written(clinic: Any, ml: Any):
+    before = snaptime(ml)
+    with pytest.raises(CannotSample) as refused:
+        plan_dev_dataset(
+            ml,
+            element_table="Image",
+            label="Diagnosis",
+            source=clinic.source,
+            size=10,
+            floor=5,
+            edge_cases=[clinic.spare],
+        )
+    assert "the least size that works here is 15" in str(refused.value)
+    assert f"not among the labelled records of the source: {clinic.spare}" in str(refused.value)
+    with pytest.raises(UsageError, match="tables with members: Image"):
+        plan_dev_dataset(ml, element_table="Visit", label="Site", source=clinic.source)
+    assert snaptime(ml) == before
+
+
+def test_a_source_that_has_grown_changes_only_what_the_quotas_ask_for(clinic: Any, ml: Any, execution: Any):
+    [workflow] = ml.catalog.get(f"/entity/deriva-ml:Execution/RID={execution.execution_rid}").json()
+    wanted: dict[str, Any] = GRADED | {"size": 30, "floor": 5, "name": "Table", "newest": True}
+    first = make_dev_dataset(ml, execution, plan_dev_dataset(ml, missing="drop", **wanted))
+    for _ in range(6):
+        add_image(ml, None, "B", ("Severe",), workflow["RID"])
+    second = make_dev_dataset(ml, execution, plan_dev_dataset(ml, missing="drop", **wanted))
+    gained = second.counts["Severe"] - first.counts["Severe"]
+    assert gained > 0
+    assert (second.added, second.removed, second.kept) == (gained, gained, 30 - gained)
+    assert len(member_rids(ml, second.rid, "Image")) == 30
