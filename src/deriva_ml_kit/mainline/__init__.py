@@ -10,7 +10,8 @@ This is the only place that knows two generations, and the only one that uses in
     catalog/    the connection; rows in batches; which rows belong to a dataset
     workflow/   Workflow: the running script, as git knows it
     execution/  Execution: inputs, outputs, status; what was left behind
-    feature/    record classes; values staged and sent
+    feature/    definitions, records, values; which of several is chosen; values staged and sent
+    asset/      Asset objects, their files
     dataset/    Dataset, DatasetSpec
     bag/        datasets on this disk
     errors.py   main line's exceptions
@@ -26,24 +27,43 @@ if TYPE_CHECKING or not has_main_line():
     from deriva_ml.dataset.dataset_bag import DatasetBag
     from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 
+    from deriva_ml_kit.mainline.asset.asset import Asset
+    from deriva_ml_kit.mainline.asset.records import AssetRecord
+    from deriva_ml_kit.mainline.asset.spec import AssetSpec, AssetSpecConfig
     from deriva_ml_kit.mainline.dataset.dataset import Dataset, DatasetSpec
     from deriva_ml_kit.mainline.errors import (
         DerivaMLAuthenticationError,
         DerivaMLConfigurationError,
+        DerivaMLDataError,
+        DerivaMLDatasetNotFound,
         DerivaMLDirtyWorkflowError,
         DerivaMLExecutionError,
+        DerivaMLFaults,
+        DerivaMLFeatureNotFound,
+        DerivaMLMaterializeLimitExceeded,
         DerivaMLNotFoundError,
+        DerivaMLReadOnlyError,
+        DerivaMLRidsNotFound,
+        DerivaMLTableNotFound,
         DerivaMLUploadError,
+        DerivaMLValidationError,
         DerivaMLWorkflowError,
     )
     from deriva_ml_kit.mainline.execution.execution import Execution
     from deriva_ml_kit.mainline.execution.report import UploadProgress, UploadReport
+    from deriva_ml_kit.mainline.feature.definition import Feature, FeatureReference
+    from deriva_ml_kit.mainline.feature.records import FeatureRecord
+    from deriva_ml_kit.mainline.feature.selectors import reduce_with_selector, select_as_of
     from deriva_ml_kit.mainline.ml import DerivaML
     from deriva_ml_kit.mainline.workflow.workflow import Workflow
 else:
     globals().update(handed_on())
 
 __all__ = [
+    "Asset",
+    "AssetRecord",
+    "AssetSpec",
+    "AssetSpecConfig",
     "Dataset",
     "DatasetBag",
     "DatasetSpec",
@@ -51,17 +71,31 @@ __all__ = [
     "DerivaML",
     "DerivaMLAuthenticationError",
     "DerivaMLConfigurationError",
+    "DerivaMLDataError",
+    "DerivaMLDatasetNotFound",
     "DerivaMLDirtyWorkflowError",
     "DerivaMLException",
     "DerivaMLExecutionError",
+    "DerivaMLFaults",
+    "DerivaMLFeatureNotFound",
     "DerivaMLInvalidTerm",
+    "DerivaMLMaterializeLimitExceeded",
     "DerivaMLNotFoundError",
+    "DerivaMLReadOnlyError",
+    "DerivaMLRidsNotFound",
+    "DerivaMLTableNotFound",
     "DerivaMLUploadError",
+    "DerivaMLValidationError",
     "DerivaMLWorkflowError",
     "Execution",
     "ExecutionConfiguration",
+    "Feature",
+    "FeatureRecord",
+    "FeatureReference",
     "UploadProgress",
     "UploadReport",
     "VersionPart",
     "Workflow",
+    "reduce_with_selector",
+    "select_as_of",
 ]

@@ -11,26 +11,44 @@ from typing import Any
 
 # Module of main line -> names that it defines. A test compares this with main line's surface.
 HOMES: dict[str, tuple[str, ...]] = {
+    "deriva_ml.asset.asset": ("Asset",),
+    "deriva_ml.asset.asset_record": ("AssetRecord",),
+    "deriva_ml.asset.aux_classes": ("AssetSpec", "AssetSpecConfig"),
     "deriva_ml.core.base": ("DerivaML",),
     "deriva_ml.core.ermrest": ("UploadProgress",),
     "deriva_ml.core.exceptions": (
         "DerivaMLAuthenticationError",
         "DerivaMLConfigurationError",
+        "DerivaMLDataError",
+        "DerivaMLDatasetNotFound",
         "DerivaMLDirtyWorkflowError",
         "DerivaMLException",
         "DerivaMLExecutionError",
+        "DerivaMLFeatureNotFound",
         "DerivaMLInvalidTerm",
+        "DerivaMLMaterializeLimitExceeded",
         "DerivaMLNotFoundError",
+        "DerivaMLReadOnlyError",
+        "DerivaMLRidsNotFound",
+        "DerivaMLTableNotFound",
         "DerivaMLUploadError",
+        "DerivaMLValidationError",
         "DerivaMLWorkflowError",
     ),
-    "deriva_ml.dataset.aux_classes": ("DatasetSpec", "DatasetVersion", "VersionPart"),
+    "deriva_ml.dataset.aux_classes": ("DatasetSpec", "DatasetVersion", "FeatureReference", "VersionPart"),
     "deriva_ml.dataset.dataset": ("Dataset",),
     "deriva_ml.dataset.dataset_bag": ("DatasetBag",),
     "deriva_ml.execution.execution": ("Execution",),
     "deriva_ml.execution.execution_configuration": ("ExecutionConfiguration",),
     "deriva_ml.execution.upload_report": ("UploadReport",),
     "deriva_ml.execution.workflow": ("Workflow",),
+    "deriva_ml.feature": ("Feature", "FeatureRecord", "reduce_with_selector"),
+}
+
+# Our additions, which main line lacks and which work with its objects too: name -> module.
+OWN: dict[str, str] = {
+    "DerivaMLFaults": "deriva_ml_kit.mainline.errors",
+    "select_as_of": "deriva_ml_kit.mainline.feature.selectors",
 }
 
 
@@ -42,5 +60,6 @@ def has_main_line() -> bool:
 
 
 def handed_on() -> dict[str, Any]:
-    """Main line's own objects, by the names under which we supply them on the release."""
-    return {name: getattr(importlib.import_module(home), name) for home, names in HOMES.items() for name in names}
+    """Main line's own objects, by the names under which we supply them on the release, and our additions."""
+    homes = {name: home for home, names in HOMES.items() for name in names} | OWN
+    return {name: getattr(importlib.import_module(home), name) for name, home in homes.items()}

@@ -108,7 +108,7 @@ class FeatureRecord(ReleasedRecord):  # type: ignore[misc]  # the release is unt
         Raises:
             DerivaMLValidationError: It is no time, or lacks its offset from UTC.
         """
-        return selectors.newest_until(time)
+        return selectors.select_as_of(time)
 
     @classmethod
     def feature_columns(cls) -> set[Column]:

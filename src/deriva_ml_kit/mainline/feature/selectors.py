@@ -68,7 +68,7 @@ def newest_of(executions: Collection[str]) -> Selector:
     return select
 
 
-def newest_until(time: datetime | str) -> Selector:
+def select_as_of(time: datetime | str) -> Selector:
     """The newest value that existed at a moment; one without a time might be later, and is left out.
 
     Raises:
