@@ -48,7 +48,7 @@ NOISY = (
 )
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose usage errors also come as JSON when the caller asked for JSON."""
 
     def error(self, message: str) -> NoReturn:
@@ -77,7 +77,7 @@ def parser(
     Returns:
         A parser for `--hostname --catalog-id --json --verbose` and what was asked for; add your own arguments to it.
     """
-    made = _Parser(description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = Parser(description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
     catalog = made.add_argument_group("catalog")
     catalog.add_argument(
         "--hostname",

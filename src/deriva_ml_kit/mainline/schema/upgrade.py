@@ -10,15 +10,81 @@ from itertools import groupby
 from typing import Any
 
 import requests
-from deriva.core import urlquote
+from deriva.core import DerivaServer, ErmrestCatalog, get_credential, urlquote
+from deriva.core.datapath import DataPathException
 
+from deriva_ml_kit import local
+from deriva_ml_kit.mainline.catalog import transport
+from deriva_ml_kit.mainline.catalog.connection import explained, not_for_ml, reachable
 from deriva_ml_kit.mainline.catalog.rows import insert, said, table_name
-from deriva_ml_kit.mainline.errors import DerivaMLAuthenticationError, DerivaMLConfigurationError
+from deriva_ml_kit.mainline.catalog.transport import Limits
+from deriva_ml_kit.mainline.errors import (
+    DerivaMLAuthenticationError,
+    DerivaMLConfigurationError,
+    DerivaMLReadOnlyError,
+)
 from deriva_ml_kit.mainline.schema.plan import Change, Document, conflicts, missing_rights, plan, rules_like
 from deriva_ml_kit.mainline.schema.tables import NULLABLE, Tables, shown
 from deriva_ml_kit.mainline.schema.terms import TERMS
 
 Done = Callable[[Change], None]
+
+
+def upgrade_catalog(
+    hostname: str,
+    catalog_id: str | int,
+    *,
+    ml_schema: str = "deriva-ml",
+    dry_run: bool = False,
+    done: Done = lambda _: None,
+) -> list[Change]:
+    """Add to a catalog what both generations of deriva_ml need; plain clients go on working with it.
+
+    Args:
+        hostname: Host, with a port where it is not 443.
+        catalog_id: Number or alias.
+        ml_schema: Name of DerivaML's schema.
+        dry_run: Plan only.
+        done: Told of each change once it is made.
+
+    Returns:
+        The changes that were made, or that would be; none if the catalog has everything.
+
+    Raises:
+        DerivaMLConfigurationError: Nothing answers there, it is no DerivaML catalog, or its tables are not as they must
+            be.
+        DerivaMLAuthenticationError: Nobody is logged in, or without the rights that the changes need.
+        DerivaMLReadOnlyError: The catalog is named as it was at some time.
+    """
+    if "@" in str(catalog_id):
+        raise DerivaMLReadOnlyError(f"{catalog_id} is the catalog as it was at some time, which cannot be changed.")
+    catalog = connected(hostname, catalog_id)
+    try:
+        if ml_schema not in catalog.getCatalogModel().schemas:
+            raise not_for_ml(hostname, catalog_id, ml_schema)
+        changes = planned(catalog, ml_schema)
+    except (requests.RequestException, DataPathException) as error:
+        raise explained(error, hostname, catalog_id) from error
+    if not dry_run:
+        make(catalog, ml_schema, changes, done=done)
+    return changes
+
+
+def connected(hostname: str, catalog_id: str | int) -> ErmrestCatalog:
+    """A catalog, whether or not it is one of DerivaML.
+
+    Raises:
+        DerivaMLConfigurationError: Nothing answers there.
+    """
+    local.prepare(hostname)
+    reachable(hostname)
+    limits = Limits.from_environment()
+    server = DerivaServer(
+        "https", hostname, credentials=get_credential(hostname), session_config=transport.session_config(limits)
+    )
+    catalog = server.connect_ermrest(str(catalog_id))
+    transport.install(catalog, limits)
+    return catalog
 
 
 def planned(catalog: Any, schema: str, *, project_name: str | None = None) -> list[Change]:

@@ -1,0 +1,33 @@
+"""The program `deriva-ml-kit`."""
+
+from __future__ import annotations
+
+from deriva_ml_kit import script
+from deriva_ml_kit.cli import upgrade_catalog
+from deriva_ml_kit.cli.subcommand import program
+
+DESCRIPTION = """\
+Care for DerivaML catalogs and their datasets.
+"""
+EPILOG = """\
+`deriva-ml-kit SUBCOMMAND --help` tells what a subcommand does, with examples.
+Exit codes: 0 done, 1 failed, 2 wrong usage or nothing that could be decided, 130 interrupted.
+"""
+SUBCOMMANDS = (upgrade_catalog,)
+
+
+def main() -> None:
+    """Run the subcommand that the command line names.
+
+    Raises:
+        SystemExit: Always; the code says how it went.
+    """
+    made = program("deriva-ml-kit", DESCRIPTION, EPILOG)
+    subparsers = made.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
+    for module in SUBCOMMANDS:
+        module.add(subparsers)
+    script.run(lambda args: args.main(args), made)
+
+
+if __name__ == "__main__":
+    main()
