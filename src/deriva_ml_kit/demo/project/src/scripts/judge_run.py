@@ -18,8 +18,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from deriva.core import HatracStore, get_credential
-
 from deriva_ml_kit import script
 from deriva_ml_kit.errors import KitError
 from deriva_ml_kit.mainline import DerivaML
@@ -31,7 +29,7 @@ JOURNAL = Path("tacit-knowledge.md")
 def main(args: argparse.Namespace) -> Mapping[str, Any]:
     """Compare, record the verdict, and fail if the model falls short."""
     ml = DerivaML(args.hostname, args.catalog_id)
-    truth = {row["Image"]: row["Digit_Class"] for row in ml.list_feature_values("Image", "Digit")}
+    truth = {value.Image: value.Digit_Class for value in ml.feature_values("Image", "Digit")}
     stored = predicted_in_catalog(ml, args.execution)
     filed = predicted_in_file(ml, args.execution)
     if stored != filed:
@@ -63,31 +61,24 @@ def main(args: argparse.Namespace) -> Mapping[str, Any]:
 
 def predicted_in_catalog(ml: DerivaML, execution: str) -> dict[str, str]:
     """Image RID -> digit, from the feature values that the execution wrote."""
-    table = ml.pathBuilder.schemas[ml.domain_schema].tables["Execution_Image_Predicted_Digit"]
-    rows = list(table.filter(table.Execution == execution).entities().fetch())
-    if not rows:
+    values = ml.feature_values("Image", "Predicted_Digit", execution_rids=[execution])
+    predicted = {value.Image: value.Digit_Class for value in values}
+    if not predicted:
         raise KitError(
             f"Execution {execution} wrote no Predicted_Digit values.",
             remedy="Give the RID of a tier 3 training execution.",
         )
-    return {row["Image"]: row["Digit_Class"] for row in rows}
+    return predicted
 
 
 def predicted_in_file(ml: DerivaML, execution: str) -> dict[str, str]:
     """Image RID -> digit, from the asset predictions.csv that the execution uploaded."""
-    schema = ml.pathBuilder.schemas[ml.ml_schema]
-    asset, link = schema.tables["Execution_Asset"], schema.tables["Execution_Asset_Execution"]
-    path = link.filter(link.Execution == execution).filter(link.Asset_Role == "Output").link(asset)
-    url = next((row["URL"] for row in path.entities().fetch() if row["Filename"] == "predictions.csv"), None)
-    if url is None:
+    outputs = ml.list_execution_assets(execution, asset_role="Output")
+    asset = next((asset for asset in outputs if asset.filename == "predictions.csv"), None)
+    if asset is None:
         raise KitError(f"Execution {execution} has no output predictions.csv.", remedy="Run the training again.")
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "predictions.csv"
-        HatracStore("https", ml.host_name, credentials=get_credential(ml.host_name)).get_obj(
-            url, destfilename=str(target)
-        )
-        with target.open(newline="", encoding="utf-8") as file:
-            return {row["Image"]: row["Digit_Class"] for row in csv.DictReader(file)}
+    with tempfile.TemporaryDirectory() as folder, asset.download(Path(folder)).open(encoding="utf-8") as file:
+        return {row["Image"]: row["Digit_Class"] for row in csv.DictReader(file)}
 
 
 def threshold_of(design: str) -> float:
