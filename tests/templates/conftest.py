@@ -25,6 +25,7 @@ TEMPLATES = {
     "populate": ROOT / "skills/create-feature/scripts/populate_feature_values.py",
     "warm": ROOT / "skills/manage-deriva-storage/scripts/warm_cache.py",
     "basic": ROOT / "skills/execution-lifecycle/scripts/basic_execution.py",
+    "dev": ROOT / "skills/model-development-workflow/scripts/make_dev_dataset.py",
 }
 IMAGES = 12
 _feature_numbers = itertools.count(1)

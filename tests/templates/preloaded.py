@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas  # noqa: F401
 
+import deriva_ml_kit.datasets.dev
 import deriva_ml_kit.features
 import deriva_ml_kit.mainline.bag.cache
 import deriva_ml_kit.runner  # noqa: F401

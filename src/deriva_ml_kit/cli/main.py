@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deriva_ml_kit import script
-from deriva_ml_kit.cli import upgrade_catalog
+from deriva_ml_kit.cli import make_dev_dataset, upgrade_catalog
 from deriva_ml_kit.cli.subcommand import program
 
 DESCRIPTION = """\
@@ -13,7 +13,7 @@ EPILOG = """\
 `deriva-ml-kit SUBCOMMAND --help` tells what a subcommand does, with examples.
 Exit codes: 0 done, 1 failed, 2 wrong usage or nothing that could be decided, 130 interrupted.
 """
-SUBCOMMANDS = (upgrade_catalog,)
+SUBCOMMANDS = (make_dev_dataset, upgrade_catalog)
 
 
 def main() -> None:
