@@ -15,7 +15,7 @@ from deriva.core.ermrest_model import Table
 from deriva_ml.core.base import DerivaML as ReleasedDerivaML
 
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
-from deriva_ml_kit.mainline.errors import DerivaMLNotFoundError, DerivaMLRidsNotFound
+from deriva_ml_kit.mainline.errors import DerivaMLRidsNotFound
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline.ml import DerivaML
@@ -93,29 +93,6 @@ def _table_of(catalog: Any, model: Any, rid: str) -> Table | None:
         raise
     schema = model.schemas.get(place["schema_name"])
     return schema.tables.get(place["table_name"]) if schema else None
-
-
-def row_of(ml: DerivaML, table: str, rid: str, what: str, *, remedy: str | None = None) -> dict[str, Any]:
-    """A row of one of DerivaML's own tables.
-
-    Args:
-        ml: The catalog.
-        table: Name of the table.
-        rid: RID of the row.
-        what: What it is, for the message.
-        remedy: What to do if there is none.
-
-    Raises:
-        DerivaMLNotFoundError: There is none; says what the RID is instead.
-    """
-    rows = list(rows_with(ml.catalog, ml.ml_schema, table, "RID", [rid]))
-    if rows:
-        return rows[0]
-    other = tables_of(ml, [rid]).get(rid)
-    instead = f": {rid} is a row of {other.name}" if other is not None else ""
-    raise DerivaMLNotFoundError(
-        f"Catalog {ml.catalog_id} on {ml.host_name} has no {what} {rid}{instead}.", remedy=remedy
-    )
 
 
 class RidMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is untyped

@@ -29,8 +29,8 @@ from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
 from deriva_ml.feature import FeatureRecord
 
-from deriva_ml_kit.mainline.catalog.rids import row_of
 from deriva_ml_kit.mainline.catalog.rows import Row, insert, said, table_name
+from deriva_ml_kit.mainline.catalog.single import row_of
 from deriva_ml_kit.mainline.errors import (
     DerivaMLConfigurationError,
     DerivaMLExecutionError,
@@ -114,7 +114,7 @@ class Execution(ReleasedExecution):  # type: ignore[misc]  # the release is unty
                 remedy="ml.create_execution(configuration, workflow=ml.create_workflow(name, workflow_type))",
             )
         else:
-            row_of(self._ml_object, "Workflow", workflow, "workflow")
+            row_of(self._ml_object, "Workflow", workflow)
         inputs.check(self._ml_object, self.configuration)
 
     def _create(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,17 @@ from deriva_ml.dataset.aux_classes import DatasetSpec as ReleasedSpec
 from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
 
+from deriva_ml_kit.mainline.catalog.rids import tables_of
+from deriva_ml_kit.mainline.catalog.rows import any_of, table_name
+from deriva_ml_kit.mainline.catalog.single import Sort, row_of
 from deriva_ml_kit.mainline.dataset.dataset import DatasetSpec
-from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError
+from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError, DerivaMLDataError, DerivaMLNotFoundError
 from deriva_ml_kit.mainline.execution.execution import Execution, restored
+from deriva_ml_kit.mainline.execution.finding import execution_rows
 from deriva_ml_kit.mainline.execution.leftovers import pending
+from deriva_ml_kit.mainline.execution.record import ExecutionRecord, MultirunStatusSummary, records
 from deriva_ml_kit.mainline.execution.report import UploadReport
+from deriva_ml_kit.mainline.execution.status import AnyStatus, read
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline.ml import DerivaML
@@ -85,3 +92,73 @@ class ExecutionMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release i
         for rid in execution_rids if execution_rids is not None else pending(self.working_dir):
             report.add(self.resume_execution(rid).commit_output_assets(clean_folder=clean_folder))
         return report
+
+    def lookup_execution(self: DerivaML, execution_rid: str) -> ExecutionRecord:
+        """The record of an execution.
+
+        Raises:
+            DerivaMLNotFoundError: No such execution.
+        """
+        return records(self, [row_of(self, "Execution", execution_rid)])[0]
+
+    def find_executions(  # noqa: PLR0917  (main line's signature)
+        self: DerivaML,
+        workflow: ReleasedWorkflow | str | None = None,
+        workflow_type: str | None = None,
+        status: AnyStatus | None = None,
+        sort: Sort = None,
+        dataset: str | ReleasedSpec | None = None,
+        dataset_role: str = "any",
+    ) -> Iterable[ExecutionRecord]:
+        """The executions that fit all that is given, in a few requests however many there are.
+
+        Args:
+            workflow: What ran, or its RID.
+            workflow_type: A term of Workflow_Type.
+            status: How far they are; a word of the release, such as Completed, is understood too.
+            sort: True for the newest first; or a function from the path of the table to one or several sort keys.
+            dataset: RID of a dataset that they used or made; a DatasetSpec for that version only.
+            dataset_role: `input` for those that used it, `output` for those that made it, `any` for both.
+
+        Raises:
+            DerivaMLInvalidTerm: No such workflow type.
+            ValueError: No such status or role, or a role without a dataset.
+        """
+        rows = execution_rows(
+            self,
+            workflow=workflow,
+            workflow_type=workflow_type,
+            status=status,
+            sort=sort,
+            dataset=dataset,
+            dataset_role=dataset_role,
+        )
+        return records(self, rows)
+
+    def find_executions_consuming(self: DerivaML, rid: str) -> list[ExecutionRecord]:
+        """The executions that used a dataset or an asset: what depends on it.
+
+        Raises:
+            DerivaMLNotFoundError: No such RID.
+            DerivaMLDataError: It is neither a dataset nor an asset.
+        """
+        table = tables_of(self, [rid]).get(rid)
+        if table is None:
+            raise DerivaMLNotFoundError(f"Catalog {self.catalog_id} on {self.host_name} has no RID {rid}.")
+        if table.name == "Dataset" and table.schema.name == self.ml_schema:
+            return list(self.find_executions(dataset=rid, dataset_role="input"))
+        if self.model.is_asset(table):
+            return self.list_asset_executions(rid, "Input")
+        raise DerivaMLDataError(f"{rid} is a row of {table.name}; executions use datasets and assets.")
+
+    def multirun_status_summary(self: DerivaML, workflow_rid: str) -> MultirunStatusSummary:
+        """How far the executions of a workflow are, such as the runs of a sweep.
+
+        Raises:
+            DerivaMLNotFoundError: No such workflow.
+        """
+        row_of(self, "Workflow", workflow_rid)
+        path = f"{table_name(self.ml_schema, 'Execution')}/{any_of('Workflow', [workflow_rid])}"
+        rows = self.catalog.get(f"/attribute/{path}/RID,Status").json()
+        counts = Counter(read(row["Status"]).value for row in rows)
+        return MultirunStatusSummary(workflow_rid=workflow_rid, counts=dict(counts), total=len(rows))

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from deriva_ml.core.base import DerivaML as ReleasedDerivaML
 from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
 
-from deriva_ml_kit.mainline.catalog.rids import row_of
 from deriva_ml_kit.mainline.catalog.rows import Row, any_of, insert_once, table_name
-from deriva_ml_kit.mainline.catalog.single import Sort, has_column, in_order
+from deriva_ml_kit.mainline.catalog.single import Sort, has_column, row_of, sort_clause
 from deriva_ml_kit.mainline.errors import DerivaMLNotFoundError
 from deriva_ml_kit.mainline.workflow import types
 from deriva_ml_kit.mainline.workflow.installed import is_installed_program
@@ -53,8 +52,8 @@ class WorkflowMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is
         Args:
             sort: True for the newest first; or a function from the path of the table to one or several sort keys.
         """
-        path = self.pathBuilder.schemas[self.ml_schema].Workflow
-        return _bound(self, list(in_order(path.entities(), path, sort)))
+        path = f"/entity/{table_name(self.ml_schema, 'Workflow')}{sort_clause(self, 'Workflow', sort)}"
+        return bound(self, self.catalog.get(path).json())
 
     def list_workflows(self: DerivaML) -> list[Workflow]:
         """The release's name for `find_workflows`."""
@@ -67,7 +66,7 @@ class WorkflowMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is
             DerivaMLNotFoundError: No such workflow.
         """
         remedy = "With a URL or checksum: ml.lookup_workflow_by_url(…)." if ":" in rid or len(rid) > 32 else None
-        return _bound(self, [row_of(self, "Workflow", rid, "workflow", remedy=remedy)])[0]
+        return bound(self, [row_of(self, "Workflow", rid, remedy=remedy)])[0]
 
     def lookup_workflow_by_url(self: DerivaML, url_or_checksum: str) -> Workflow:
         """A workflow by the URL or the checksum of its script.
@@ -81,7 +80,7 @@ class WorkflowMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is
                 f"Catalog {self.catalog_id} on {self.host_name} has no workflow "
                 f"with the URL or checksum {url_or_checksum}."
             )
-        return _bound(self, rows[:1])[0]
+        return bound(self, rows[:1])[0]
 
     def add_workflow(self: DerivaML, workflow: ReleasedWorkflow) -> str:
         """Record a workflow, unless the catalog has it already: the same file, or the same URL.
@@ -121,7 +120,7 @@ def _with(ml: DerivaML, url_or_checksum: str) -> list[Row]:
     return sorted(rows, key=lambda row: str(row["RCT"]))
 
 
-def _bound(ml: DerivaML, rows: Iterable[Row]) -> list[Workflow]:
+def bound(ml: DerivaML, rows: Iterable[Row]) -> list[Workflow]:
     """Rows as objects through which the catalog can be changed."""
     rows = list(rows)
     terms = types.of_rows(ml, rows)

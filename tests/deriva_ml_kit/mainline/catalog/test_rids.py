@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from deriva_ml_kit.mainline.catalog.rids import row_of, tables_of
+from deriva_ml_kit.mainline.catalog.rids import tables_of
+from deriva_ml_kit.mainline.catalog.single import row_of
 from deriva_ml_kit.mainline.errors import DerivaMLNotFoundError, DerivaMLRidsNotFound
 
 pytestmark = pytest.mark.catalog
@@ -67,4 +68,4 @@ def test_candidate_tables_are_the_only_ones_asked(ml, made, monkeypatch) -> None
 
 def test_the_table_is_named_where_something_else_was_expected(ml, made) -> None:
     with pytest.raises(DerivaMLNotFoundError, match=f"no execution {made['Digit'][0]}: .* is a row of Digit"):
-        row_of(ml, "Execution", made["Digit"][0], "execution")
+        row_of(ml, "Execution", made["Digit"][0])

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.catalog
 
 @pytest.fixture
 def terms(ml) -> list[str]:
-    for term in ("Training", "Analysis", "Ingest"):
+    for term in ("Tuning", "Judging", "Loading"):
         ml.add_term("Workflow_Type", term, description=term, synonyms=[f"{term}_synonym"], exists_ok=True)
-    return ["Training", "Analysis", "Ingest"]
+    return ["Tuning", "Judging", "Loading"]
 
 
 def made(ml, name: str, types, checksum: str | None = None) -> Workflow:
@@ -28,14 +28,14 @@ def made(ml, name: str, types, checksum: str | None = None) -> Workflow:
 
 
 def test_a_workflow_is_found_by_rid_url_and_checksum(ml, terms) -> None:
-    workflow = made(ml, "found", "Training")
+    workflow = made(ml, "found", "Tuning")
 
     assert workflow.workflow_rid == workflow.rid
-    assert (workflow.name, workflow.workflow_type, workflow.version) == ("found", ["Training"], "1")
+    assert (workflow.name, workflow.workflow_type, workflow.version) == ("found", ["Tuning"], "1")
     for key in (workflow.url, workflow.checksum):
         assert ml.lookup_workflow_by_url(key).workflow_rid == workflow.workflow_rid
     assert (
-        ml.add_workflow(Workflow(name="again", workflow_type="Training", checksum="sum-found", url="u")) == workflow.rid
+        ml.add_workflow(Workflow(name="again", workflow_type="Tuning", checksum="sum-found", url="u")) == workflow.rid
     )
     with pytest.raises(DerivaMLNotFoundError, match="lookup_workflow_by_url"):
         ml.lookup_workflow(workflow.url)
@@ -46,7 +46,7 @@ def test_a_workflow_is_found_by_rid_url_and_checksum(ml, terms) -> None:
 
 
 def test_workflows_are_listed_in_any_order_with_their_types_in_two_requests(ml, terms, monkeypatch) -> None:
-    made(ml, "a", "Training"), made(ml, "b", "Ingest")
+    made(ml, "a", "Tuning"), made(ml, "b", "Loading")
     asked: list[str] = []
     get = ml.catalog.get
     monkeypatch.setattr(ml.catalog, "get", lambda path, *a, **k: (asked.append(path), get(path, *a, **k))[1])
@@ -56,37 +56,37 @@ def test_workflows_are_listed_in_any_order_with_their_types_in_two_requests(ml, 
 
     assert names[:2] == ["b", "a"]
     assert by_name == sorted(by_name)
-    assert {workflow.name: workflow.workflow_type for workflow in ml.list_workflows()}["b"] == ["Ingest"]
-    assert len(asked) <= 6
+    assert {workflow.name: workflow.workflow_type for workflow in ml.list_workflows()}["b"] == ["Loading"]
+    assert len(asked) <= 3 * 2 + 1
 
 
 def test_a_workflow_has_several_types_where_the_catalog_can_hold_them(ml, terms) -> None:
     if not has_column(ml, "Workflow_Workflow_Type"):
         with pytest.raises(DerivaMLConfigurationError, match="upgrade-catalog"):
-            made(ml, "many", ["Training", "Analysis"])
+            made(ml, "many", ["Tuning", "Judging"])
         return
-    workflow = made(ml, "many", ["Training", "Analysis_synonym", "Analysis"])
-    assert workflow.workflow_type == workflow.workflow_types == ["Training", "Analysis"]
+    workflow = made(ml, "many", ["Tuning", "Judging_synonym", "Judging"])
+    assert workflow.workflow_type == workflow.workflow_types == ["Tuning", "Judging"]
 
-    workflow.add_workflow_type("Ingest_synonym")
-    workflow.remove_workflow_type("Training")
-    workflow.remove_workflow_type("Training")
+    workflow.add_workflow_type("Loading_synonym")
+    workflow.remove_workflow_type("Tuning")
+    workflow.remove_workflow_type("Tuning")
     again = ml.lookup_workflow(workflow.workflow_rid)
 
-    assert sorted(again.workflow_type) == sorted(workflow.workflow_types) == ["Analysis", "Ingest"]
-    again.workflow_type = "Training"
-    assert ml.lookup_workflow(workflow.workflow_rid).workflow_type == ["Training"]
+    assert sorted(again.workflow_type) == sorted(workflow.workflow_types) == ["Judging", "Loading"]
+    again.workflow_type = "Tuning"
+    assert ml.lookup_workflow(workflow.workflow_rid).workflow_type == ["Tuning"]
     # A plain client of the release reads the column.
     plain = ReleasedDerivaML(ml.host_name, ml.catalog_id, working_dir=ml.working_dir, use_minid=False)
-    assert {w.rid: w.workflow_type for w in plain.list_workflows()}[workflow.rid] == "Training"
+    assert {w.rid: w.workflow_type for w in plain.list_workflows()}[workflow.rid] == "Tuning"
     with pytest.raises(DerivaMLInvalidTerm):
         again.add_workflow_type("Nonsense")
     with pytest.raises(DerivaMLConfigurationError, match="at least one"):
-        again.remove_workflow_type("Training")
+        again.remove_workflow_type("Tuning")
 
 
 def test_a_description_is_written_when_it_is_set_but_not_in_a_snapshot(ml, terms) -> None:
-    workflow = made(ml, "described", "Training")
+    workflow = made(ml, "described", "Tuning")
     workflow.description = "what it does"
     assert ml.lookup_workflow(workflow.workflow_rid).description == "what it does"
 
@@ -94,11 +94,11 @@ def test_a_description_is_written_when_it_is_set_but_not_in_a_snapshot(ml, terms
     with pytest.raises(DerivaMLReadOnlyError):
         then.lookup_workflow(workflow.workflow_rid).description = "another"
     with pytest.raises(DerivaMLWorkflowError, match="not recorded"):
-        Workflow(name="n", workflow_type="Training", url="u", checksum="c", version="1").add_workflow_type("Training")
+        Workflow(name="n", workflow_type="Tuning", url="u", checksum="c", version="1").add_workflow_type("Tuning")
 
 
 def test_a_run_takes_the_rid_of_a_workflow(ml, terms) -> None:
-    workflow = made(ml, "by-rid", "Training")
+    workflow = made(ml, "by-rid", "Tuning")
     for given in (workflow.workflow_rid, workflow):
         with ml.create_execution(description="by RID", workflow=given) as exe:
             pass
@@ -109,14 +109,14 @@ def test_a_run_takes_the_rid_of_a_workflow(ml, terms) -> None:
 def test_the_release_cannot_take_the_rid_of_a_workflow(ml, terms) -> None:
     from deriva_ml.execution import ExecutionConfiguration  # noqa: PLC0415
 
-    workflow = made(ml, "by-rid", "Training")
+    workflow = made(ml, "by-rid", "Tuning")
     plain = ReleasedDerivaML(ml.host_name, ml.catalog_id, working_dir=ml.working_dir, use_minid=False)
     with pytest.raises(AttributeError, match="git_root"):
         plain.create_execution(ExecutionConfiguration(description="by RID"), workflow=workflow.workflow_rid)
 
 
 def test_an_installed_program_is_named_by_version_and_file_without_a_repository(ml, terms, tmp_path) -> None:
-    described = installed_program(ml, "Upload", "Ingest", "d", module="deriva_ml_kit.mainline.workflow.git")
+    described = installed_program(ml, "Upload", "Loading", "d", module="deriva_ml_kit.mainline.workflow.git")
     assert described.url is not None
     assert described.url.startswith("pkg:pypi/deriva-ml-kit@")
     assert described.url.endswith("#deriva_ml_kit/mainline/workflow/git.py")
