@@ -11,6 +11,9 @@ DerivaMLException                       of the release
     │   │   └── DerivaMLDatasetNotFound, DerivaMLRidsNotFound
     │   └── DerivaMLValidationError     2  values that break a rule
     │       └── DerivaMLFaults, DerivaMLMaterializeLimitExceeded
+    ├── DerivaMLDenormalizeError        2  tables that cannot be put side by side as asked
+    │   ├── DerivaMLDenormalizeMultiLeaf, DerivaMLDenormalizeNoSink, DerivaMLDenormalizeDownstreamLeaf
+    │   └── DerivaMLDenormalizeAmbiguousPath, DerivaMLDenormalizeUnrelatedAnchor
     └── DerivaMLExecutionError          1
         ├── DerivaMLWorkflowError       2  the script is in no state that a Workflow can name
         │   └── DerivaMLDirtyWorkflowError
@@ -141,6 +144,101 @@ class DerivaMLMaterializeLimitExceeded(DerivaMLValidationError):
         )
         self.actual_count = actual_count
         self.limit = limit
+
+
+class DerivaMLDenormalizeError(MainlineError):
+    """Tables cannot be put side by side as asked."""
+
+    exit_code = 2
+
+
+class DerivaMLDenormalizeMultiLeaf(DerivaMLDenormalizeError):
+    """Several tables could give the rows.
+
+    Args:
+        candidates: Those tables.
+        include_tables: The tables that were asked for.
+        bridge_suggestions: Tables between them, any of which may connect them.
+    """
+
+    def __init__(
+        self, candidates: list[str], include_tables: list[str], bridge_suggestions: list[str] | None = None
+    ) -> None:
+        self.candidates = list(candidates)
+        self.include_tables = list(include_tables)
+        self.bridge_suggestions = list(bridge_suggestions or [])
+        bridge = f"ask for a table between them, too: {listed(self.bridge_suggestions)}"
+        super().__init__(
+            f"A row could be one of {' or of '.join(self.candidates)}: no foreign keys lead from one to the other "
+            f"among {', '.join(self.include_tables)}.",
+            remedy=f"Say which with row_per={self.candidates[0]!r}"
+            + (f", or {bridge}." if bridge_suggestions else "."),
+        )
+
+
+class DerivaMLDenormalizeNoSink(DerivaMLDenormalizeError):
+    """No table can give the rows, as each is referred to by another."""
+
+
+class DerivaMLDenormalizeDownstreamLeaf(DerivaMLDenormalizeError):
+    """There would be several rows of a table to one row of `row_per`.
+
+    Args:
+        row_per: The table that was to give the rows.
+        downstream_tables: Tables that refer to it.
+    """
+
+    def __init__(self, row_per: str, downstream_tables: list[str]) -> None:
+        self.row_per = row_per
+        self.downstream_tables = list(downstream_tables)
+        super().__init__(
+            f"Rows of {', '.join(self.downstream_tables)} refer to {row_per}, so there may be several for one.",
+            remedy=f"Leave out row_per (a row is then one of {self.downstream_tables[0]}), or leave out "
+            f"{', '.join(self.downstream_tables)}. One value of a feature for each record: selector=…",
+        )
+
+
+class DerivaMLDenormalizeAmbiguousPath(DerivaMLDenormalizeError):
+    """Several ways of foreign keys lead from one table to another, to different rows.
+
+    Args:
+        from_table: Where they start.
+        to_table: Where they end.
+        paths: The tables on each way; `Table.column` where only the column differs.
+        suggested_intermediates: What tells them apart: to be named in `via`, or (tables) in `include_tables`.
+    """
+
+    def __init__(
+        self, from_table: str, to_table: str, paths: list[list[str]], suggested_intermediates: list[str]
+    ) -> None:
+        self.from_table = from_table
+        self.to_table = to_table
+        self.paths = [list(path) for path in paths]
+        self.suggested_intermediates = list(suggested_intermediates)
+        shown = "".join(f"\n  {' → '.join(path)}" for path in self.paths)
+        super().__init__(
+            f"{len(self.paths)} ways lead from {from_table} to {to_table}:{shown}",
+            remedy=f"Say which with via=[…], one of {listed(self.suggested_intermediates)}; a table may be named in "
+            "include_tables instead, for its columns.",
+        )
+
+
+class DerivaMLDenormalizeUnrelatedAnchor(DerivaMLDenormalizeError):
+    """A dataset has members from which no foreign keys lead to any of the tables.
+
+    Args:
+        unrelated_tables: The tables of those members.
+        include_tables: The tables that were asked for.
+    """
+
+    def __init__(self, unrelated_tables: list[str], include_tables: list[str]) -> None:
+        self.unrelated_tables = list(unrelated_tables)
+        self.include_tables = list(include_tables)
+        super().__init__(
+            f"From members of {', '.join(self.unrelated_tables)} no foreign keys lead to "
+            f"{', '.join(self.include_tables)}.",
+            remedy="If that is meant: ignore_unrelated_anchors=True.",
+        )
 
 
 class DerivaMLExecutionError(MainlineError):

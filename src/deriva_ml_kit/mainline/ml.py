@@ -13,20 +13,33 @@ from typing import Any
 from deriva.core import get_credential
 
 from deriva_ml_kit import local
+from deriva_ml_kit.mainline.asset.methods import AssetMethods
 from deriva_ml_kit.mainline.bag.methods import BagMethods
 from deriva_ml_kit.mainline.catalog import transport
 from deriva_ml_kit.mainline.catalog.connection import explained, not_for_ml, reachable
-from deriva_ml_kit.mainline.catalog.paths import Model
+from deriva_ml_kit.mainline.catalog.model import Model
+from deriva_ml_kit.mainline.catalog.paths import ExportPaths
 from deriva_ml_kit.mainline.catalog.rids import RidMethods
 from deriva_ml_kit.mainline.catalog.transport import Limits
 from deriva_ml_kit.mainline.dataset.methods import DatasetMethods
+from deriva_ml_kit.mainline.denormalize.methods import DenormalizeMethods
 from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError
 from deriva_ml_kit.mainline.execution.methods import ExecutionMethods
 from deriva_ml_kit.mainline.feature.methods import FeatureMethods
 from deriva_ml_kit.mainline.workflow.methods import WorkflowMethods
 
 
-class DerivaML(WorkflowMethods, ExecutionMethods, FeatureMethods, DatasetMethods, BagMethods, RidMethods):
+class DerivaML(
+    WorkflowMethods,
+    ExecutionMethods,
+    FeatureMethods,
+    AssetMethods,
+    DatasetMethods,
+    BagMethods,
+    RidMethods,
+    ExportPaths,
+    DenormalizeMethods,
+):
     """A DerivaML catalog.
 
     For a catalog on this machine (`localhost:PORT`), trust in its certificate and a login are found by themselves.

@@ -1,0 +1,42 @@
+"""Rows as a pandas DataFrame, each column of the type that the catalog has for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+# Whole numbers and truth values that may be missing; a plain column would turn them into floats and objects.
+_TYPES = {
+    **dict.fromkeys(("int2", "int4", "int8", "serial2", "serial4", "serial8"), "Int64"),
+    **dict.fromkeys(("float4", "float8", "numeric"), "float64"),
+    "boolean": "boolean",
+}
+
+
+def frame(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
+    """A table of rows.
+
+    Args:
+        columns: Label and ERMrest type of each column.
+        rows: Values as in JSON, in the order of the columns.
+    """
+    values = list(zip(*rows, strict=True)) or [() for _ in columns]
+    series = [_series(kind, one) for (_, kind), one in zip(columns, values, strict=True)]
+    made = pd.concat(series, axis=1) if series else pd.DataFrame()
+    made.columns = pd.Index([label for label, _ in columns])
+    return made
+
+
+def _series(kind: str, values: Sequence[Any]) -> pd.Series[Any]:
+    if kind in _TYPES:
+        return pd.Series(list(values), dtype=_TYPES[kind])
+    if kind in {"timestamp", "timestamptz"}:
+        return pd.Series(
+            pd.to_datetime(pd.Series(list(values), dtype=object), utc=kind == "timestamptz", format="ISO8601")
+        )
+    if kind == "date":
+        return pd.Series(pd.to_datetime(pd.Series(list(values), dtype=object), format="ISO8601"))
+    is_document = kind.startswith("json") or kind.endswith("[]")
+    return pd.Series(list(values), dtype=object) if is_document or not any(values) else pd.Series(list(values))
