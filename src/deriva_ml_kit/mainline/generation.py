@@ -46,10 +46,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 }
 
 # Our additions, which main line lacks and which work with its objects too: name -> module.
-OWN: dict[str, str] = {
-    "DerivaMLFaults": "deriva_ml_kit.mainline.errors",
-    "select_as_of": "deriva_ml_kit.mainline.feature.selectors",
-}
+OWN: dict[str, str] = {"select_as_of": "deriva_ml_kit.mainline.feature.selectors"}
 
 
 @cache

@@ -20,6 +20,9 @@ from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.mainline.catalog.single import row_of
 from deriva_ml_kit.mainline.errors import DerivaMLDataError, DerivaMLNotFoundError
 
+# Schemas that every catalog has: neither the domain's nor DerivaML's.
+NOT_DOMAIN = frozenset({"public", "www", "WWW"})
+
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline.execution.record import ExecutionRecord
     from deriva_ml_kit.mainline.ml import DerivaML
@@ -62,7 +65,7 @@ class AssetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is un
 
     def list_asset_tables(self: DerivaML) -> list[Table]:
         """All asset tables: the domain's, then DerivaML's own."""
-        found = [table for table in self.model.find_assets() if table.schema.name != "public"]
+        found = [table for table in self.model.find_assets() if table.schema.name not in NOT_DOMAIN]
         return sorted(found, key=lambda table: (table.schema.name == self.ml_schema, table.schema.name, table.name))
 
     def lookup_asset(self: DerivaML, asset_rid: str) -> Asset:
