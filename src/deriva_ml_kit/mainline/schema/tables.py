@@ -22,7 +22,8 @@ TEXT, MARKDOWN, INT4 = builtin_types.text, builtin_types.markdown, builtin_types
 # Columns whose NOT NULL has to go: main line keeps the types of a workflow in Workflow_Workflow_Type only.
 NULLABLE = (("Workflow", "Workflow_Type"),)
 ASSETS = ("Execution_Metadata", "Execution_Asset", "File")
-VOCABULARIES = ("Feature_Name", "Asset_Type", "Asset_Role", "Workflow_Type", "Dataset_Type", "Execution_Status")
+VOCABULARIES = ("Feature_Name", "Asset_Type", "Asset_Role", "Workflow_Type", "Dataset_Type")
+STATUS = "Execution_Status"
 DISPLAY = "tag:isrd.isi.edu,2016:visible-columns"
 
 
@@ -50,7 +51,11 @@ class Tables:
 
     def _vocabularies(self) -> list[Document]:
         prefixes = dict.fromkeys(VOCABULARIES, self.prefix) | {"Workflow_Type": self.schema}
-        return [Table.define_vocabulary(name, f"{prefix}:{{RID}}") for name, prefix in prefixes.items()]
+        statuses = Table.define_vocabulary(STATUS, f"{self.prefix}:{{RID}}", comment="What Execution.Status may say.")
+        # Without synonyms it is none of the vocabularies that plain clients put into every bag: they ask for each of
+        # them as it was at the dataset's version, and fail where that is older than the table.
+        statuses["column_definitions"] = [c for c in statuses["column_definitions"] if c["name"] != "Synonyms"]
+        return [*(Table.define_vocabulary(name, f"{prefix}:{{RID}}") for name, prefix in prefixes.items()), statuses]
 
     def _workflows(self) -> list[Document]:
         columns = [
@@ -79,7 +84,7 @@ class Tables:
         ]
         references = [
             self._reference("Execution", "Workflow", "Workflow"),
-            self._term("Execution", "Status", "Execution_Status", on_delete="NO ACTION"),
+            self._term("Execution", "Status", STATUS, on_delete="NO ACTION"),
         ]
         return [
             self._table("Execution", columns, references),
