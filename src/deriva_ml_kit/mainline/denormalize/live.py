@@ -49,7 +49,8 @@ class CatalogSource:
         dataset = self.model.schemas[self._ml.ml_schema].tables["Dataset"]
         for link in dataset.find_associations():
             [other] = link.other_fkeys
-            if link.table not in self._empty and other.pk_table is not dataset and link.name.startswith("Dataset_"):
+            holds_members = link.name.startswith("Dataset_") and link.name != "Dataset_Execution"
+            if link.table not in self._empty and other.pk_table is not dataset and holds_members:
                 column = other.foreign_key_columns[0].name
                 path = table_name(link.schema.name, link.name)
                 found[other.pk_table.name] = {
