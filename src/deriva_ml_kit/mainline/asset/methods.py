@@ -19,12 +19,12 @@ from deriva_ml_kit.mainline.catalog.rids import tables_of
 from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.mainline.catalog.single import row_of
 from deriva_ml_kit.mainline.errors import DerivaMLDataError, DerivaMLNotFoundError
+from deriva_ml_kit.mainline.execution.record import ExecutionRecord, records_of
 
 # Schemas that every catalog has: neither the domain's nor DerivaML's.
 NOT_DOMAIN = frozenset({"public", "www", "WWW"})
 
 if TYPE_CHECKING:
-    from deriva_ml_kit.mainline.execution.record import ExecutionRecord
     from deriva_ml_kit.mainline.ml import DerivaML
 
 
@@ -122,7 +122,7 @@ class AssetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is un
             DerivaMLInvalidTerm: There is no such role.
         """
         asset = Asset(self, asset_rid, self._asset_table_of(asset_rid))
-        return [self.lookup_execution(rid) for rid in asset._executions(self._role(asset_role))]
+        return records_of(self, asset._executions(self._role(asset_role)))
 
     def list_execution_assets(self: DerivaML, execution_rid: str, asset_role: str | None = None) -> list[Asset]:
         """The assets that an execution made or used, by table and RID.

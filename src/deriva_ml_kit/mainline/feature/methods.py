@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from deriva.core import urlquote
 from deriva.core.ermrest_model import Key, Table
 from deriva_ml.core.base import DerivaML as ReleasedDerivaML
 from deriva_ml.core.definitions import MLVocab
@@ -13,9 +12,8 @@ from deriva_ml.core.ermrest import ColumnDefinition
 from deriva_ml.core.exceptions import DerivaMLException, DerivaMLInvalidTerm
 
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
-from deriva_ml_kit.mainline.catalog.paged import paged
-from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.mainline.errors import DerivaMLNotFoundError
+from deriva_ml_kit.mainline.execution.finding import execution_rows
 from deriva_ml_kit.mainline.feature import creating
 from deriva_ml_kit.mainline.feature.definition import Feature, FeatureReference, references
 from deriva_ml_kit.mainline.feature.records import FeatureRecord
@@ -170,31 +168,20 @@ class FeatureMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is 
             workflow: RID of a workflow, or a workflow type.
 
         Raises:
-            DerivaMLNotFoundError: It is neither the RID of a workflow, nor a type that an execution was made with.
+            DerivaMLNotFoundError: It is neither the RID of a workflow, nor a workflow type with executions.
         """
-        ml = self.ml_schema
-        by_rid = paged(self.catalog, f"{table_name(ml, 'Workflow')}/RID={urlquote(workflow, '')}", wanted=["RID"])
-        workflows = {row["RID"] for row in by_rid}
-        is_rid = bool(workflows)
-        if not is_rid:
-            workflows = self._workflows_of_type(workflow)
-        found = list(rows_with(self.catalog, ml, "Execution", "Workflow", workflows, wanted=["RID", "RCT"]))
-        if not found and not is_rid:
-            raise DerivaMLNotFoundError(
-                f"{workflow!r} is neither the RID of a workflow, nor a workflow type that an execution was made with."
-            )
+        if list(rows_with(self.catalog, self.ml_schema, "Workflow", "RID", [workflow], wanted=["RID"])):
+            found = execution_rows(self, workflow=workflow)
+        else:
+            try:
+                found = execution_rows(self, workflow_type=workflow)
+            except DerivaMLInvalidTerm:
+                found = []
+            if not found:
+                raise DerivaMLNotFoundError(
+                    f"{workflow!r} is neither the RID of a workflow, nor a workflow type with executions."
+                )
         return [row["RID"] for row in sorted(found, key=lambda row: (row["RCT"], row["RID"]))]
-
-    def _workflows_of_type(self: DerivaML, name: str) -> set[str]:
-        """RIDs of workflows; the release has their type in their row, main line in a table of its own."""
-        tables = self.model.schemas[self.ml_schema].tables
-        found: set[str] = set()
-        for table, column in (("Workflow", "RID"), ("Workflow_Workflow_Type", "Workflow")):
-            if table in tables and "Workflow_Type" in tables[table].columns.elements:
-                path = f"{table_name(self.ml_schema, table)}/Workflow_Type={urlquote(name, '')}"
-                wanted = ["RID"] if column == "RID" else ["RID", column]
-                found |= {row[column] for row in paged(self.catalog, path, wanted=wanted)}
-        return found
 
     def add_features(self, *args: Any, **kwargs: Any) -> int:
         """Nothing: values belong to an execution.
