@@ -38,15 +38,12 @@ def part_sizes(
     if faults:
         raise CannotSample(faults)
     counts = {part: count_of(total, size) for part, (_, size) in asked.items() if size is not None}
-    counts.setdefault(TRAINING, total - sum(counts.values()))
     if sum(counts.values()) > total:
         needed = " + ".join(f"{part} {count}" for part, count in counts.items())
-        faults.append(Fault(f"{needed} is more than the {total} records there are"))
-    faults += [
-        Fault(
-            f"the part {part} gets {max(count, 0)} of {total} records",
-            remedy="each part needs one at least: give other sizes",
-        )
+        raise CannotSample([Fault(f"{needed} is more than the {total} records there are")])
+    counts.setdefault(TRAINING, total - sum(counts.values()))
+    faults = [
+        Fault(f"the part {part} gets none of {total} records", remedy="each needs one at least: give other sizes")
         for part, count in counts.items()
         if count < 1
     ]
