@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from deriva.core import urlquote
+from deriva.core import tag, urlquote
 from deriva.core.ermrest_model import Table
 from deriva_ml.core.base import DerivaML as ReleasedDerivaML
 from deriva_ml.core.definitions import MLVocab
 from deriva_ml.core.ermrest import ColumnDefinition
 
-from deriva_ml_kit.mainline.asset import links
+from deriva_ml_kit.mainline.asset import creating, links
 from deriva_ml_kit.mainline.asset.asset import Asset
 from deriva_ml_kit.mainline.asset.listing import assets
 from deriva_ml_kit.mainline.asset.records import AssetRecord, asset_record_class
@@ -32,11 +32,11 @@ class AssetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is un
     """What a DerivaML does with assets."""
 
     def create_asset(  # noqa: PLR0917  (main line's signature)
-        self,
+        self: DerivaML,
         asset_name: str,
         column_defs: Iterable[ColumnDefinition] | None = None,
         fkey_defs: Iterable[Any] | None = None,
-        referenced_tables: Iterable[Table] | None = None,
+        referenced_tables: Iterable[Table | str] | None = None,
         comment: str = "",
         schema: str | None = None,
         update_navbar: bool = True,
@@ -51,8 +51,42 @@ class AssetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is un
             comment: What the assets are.
             schema: Schema of the table; the domain's where not given.
             update_navbar: Accepted for main line's sake: the release keeps no navigation bar.
+
+        Raises:
+            DerivaMLFaults: Everything that is wrong with it; nothing was written.
         """
-        return super().create_asset(asset_name, column_defs, fkey_defs, referenced_tables, comment, schema)
+        columns, referenced = list(column_defs or ()), list(referenced_tables or ())
+        creating.refuse_faulty(self.model, asset_name, schema or self.domain_schema, columns, referenced)
+        tables = [self.model.name_to_table(table) for table in referenced]
+        return ReleasedDerivaML.create_asset(self, asset_name, columns, fkey_defs, tables, comment, schema)
+
+    def create_asset_table(  # noqa: PLR0917  (main line's signature)
+        self: DerivaML,
+        asset_name: str,
+        additional_columns: Sequence[ColumnDefinition] = (),
+        comment: str | None = None,
+        schema: str | None = None,
+        use_hatrac: bool = True,
+        update_navbar: bool = True,
+    ) -> Table:
+        """Make an asset table: `create_asset` under main line's newer name.
+
+        Args:
+            asset_name: Name of the table, and of the type that its assets have by default.
+            additional_columns: Columns of metadata.
+            comment: What the assets are.
+            schema: Schema of the table; the domain's where not given.
+            use_hatrac: Let the catalog's web interface store files that are uploaded there; without, it asks for a URL.
+            update_navbar: Accepted for main line's sake: the release keeps no navigation bar.
+
+        Raises:
+            DerivaMLFaults: Everything that is wrong with it; nothing was written.
+        """
+        table = self.create_asset(asset_name, additional_columns, comment=comment or "", schema=schema)
+        if not use_hatrac:
+            del table.columns["URL"].annotations[tag.asset]["url_pattern"]
+            table.apply()
+        return table
 
     def asset_record_class(self: DerivaML, asset_table_name: str) -> type[AssetRecord]:
         """The class of an asset table's metadata, for `Execution.asset_file_path`.

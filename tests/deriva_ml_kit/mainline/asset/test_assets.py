@@ -2,6 +2,8 @@ import os
 from pathlib import Path
 
 import pytest
+from deriva.core import tag
+from deriva_ml import BuiltinTypes, ColumnDefinition
 from deriva_ml import DerivaML as ReleasedDerivaML
 from deriva_ml.core.exceptions import DerivaMLException, DerivaMLInvalidTerm, DerivaMLTableTypeError
 from pydantic import ValidationError
@@ -9,6 +11,7 @@ from pydantic import ValidationError
 from deriva_ml_kit.mainline import Asset, AssetSpec, AssetSpecConfig, FeatureRecord, Workflow
 from deriva_ml_kit.mainline.errors import (
     DerivaMLDataError,
+    DerivaMLFaults,
     DerivaMLNotFoundError,
     DerivaMLReadOnlyError,
     DerivaMLTableNotFound,
@@ -231,6 +234,39 @@ def test_an_asset_table_is_made_with_main_lines_arguments(ml) -> None:
     table = ml.create_asset("Plot", comment="Pictures of results", update_navbar=False)
     assert (table.name, table.schema.name, table.comment) == ("Plot", "lab", "Pictures of results")
     assert ml.list_assets("Plot") == []
+
+
+def test_a_table_for_files_that_are_stored_elsewhere(ml) -> None:
+    scan = ColumnDefinition(name="Scanner", type=BuiltinTypes.text)
+    table = ml.create_asset_table("Scan_File", [scan], "Of scanners", use_hatrac=False)
+    stored = ml.catalog.getCatalogModel().schemas["lab"].tables["Scan_File"]
+    assert "url_pattern" not in stored.columns["URL"].annotations[tag.asset]
+    assert "url_pattern" in stored.schema.tables["Image"].columns["URL"].annotations[tag.asset]
+    assert ml.asset_record_class("Scan_File")(Scanner="x").Scanner == "x"
+    assert table.comment == "Of scanners"
+
+
+def test_everything_wrong_with_an_asset_table_is_told_at_once_and_nothing_is_written(lab, ml, tmp_path) -> None:
+    wrong = [ColumnDefinition(name=name, type=BuiltinTypes.text) for name in ("MD5", "Place", "Place")]
+    before = ml.catalog.get("/").json()["snaptime"]
+    with pytest.raises(DerivaMLFaults) as caught:
+        ml.create_asset("Image", wrong, referenced_tables=["Nowhere"])
+    assert [(fault.column, fault.value) for fault in caught.value.faults] == [
+        ("asset_name", "Image"),
+        ("asset_name", "Image"),
+        ("asset_name", "Image"),
+        ("column_defs", "MD5"),
+        ("column_defs", "Place"),
+        ("referenced_tables", "Nowhere"),
+    ]
+    with pytest.raises(DerivaMLFaults, match=r"no such schema.*schemas: .*lab"):
+        ml.create_asset("Picture", schema="galery")
+    assert ml.catalog.get("/").json()["snaptime"] == before
+
+    plain = ReleasedDerivaML(lab.hostname, lab.catalog_id, working_dir=tmp_path / "plain", use_minid=False)
+    with pytest.raises(KeyError):
+        plain.create_asset("Relic", schema="galery")
+    assert plain.lookup_term("Asset_Type", "Relic").name == "Relic"  # of 1.17.10: a type of assets that cannot exist
 
 
 def test_errors_are_the_librarys(ml) -> None:
