@@ -6,10 +6,10 @@ In: Python sources. Out: a fault for each such name, with its line and what to w
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from deriva_ml_kit.errors import Fault
+from deriva_ml_kit.errors import Fault, Faults
 
 # What `deriva_ml_kit.mainline` supplies otherwise than the release has it. A test compares this with what it does.
 SUPPLIED = frozenset({
@@ -19,7 +19,18 @@ SUPPLIED = frozenset({
     "Execution",
     "Workflow",
 })  # fmt: skip
-REMEDY = "import it from deriva_ml_kit: on the release the plain one writes to the catalog even in a dry run"
+REMEDY = (
+    "Import them from deriva_ml_kit instead: on the release even a dry run of the plain ones writes to the catalog."
+)
+
+
+class PlainImports(Faults):
+    """Sources take from the plain library what the kit supplies."""
+
+    exit_code = 1
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(faults, message=f"{len(faults)} to change:", remedy=REMEDY)
 
 
 def plain_imports(path: Path) -> list[Fault]:
@@ -33,8 +44,7 @@ def plain_imports(path: Path) -> list[Fault]:
     except (SyntaxError, ValueError) as error:
         return [Fault(f"is no Python: {error}", file=str(path), line=getattr(error, "lineno", None))]
     return [
-        Fault(f"{name} of the plain deriva_ml", file=str(path), line=line, remedy=REMEDY)
-        for line, name in sorted(set(_taken(tree)))
+        Fault(f"{name} of the plain deriva_ml", file=str(path), line=line) for line, name in sorted(set(_taken(tree)))
     ]
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from deriva_ml_kit.errors import Faults, KitError
-from deriva_ml_kit.imports import plain_imports
+from deriva_ml_kit.imports import REMEDY, plain_imports
 from deriva_ml_kit.progress import progress
 
 __all__ = ["parser", "progress", "quiet_libraries", "run", "summary"]
@@ -63,6 +63,7 @@ def parser(
     *,
     workflow_type: bool = True,
     dry_run: bool = True,
+    catalog: bool = True,
     catalog_required: bool = True,
 ) -> argparse.ArgumentParser:
     """An argument parser with the options that all scripts have in common.
@@ -72,27 +73,15 @@ def parser(
         epilog: Examples, shown as written below the options.
         workflow_type: Whether the script makes an execution and so needs `--workflow-type` and `--allow-dirty`.
         dry_run: Whether the script writes and so offers `--dry-run`.
+        catalog: Whether the script works on a catalog and so takes `--hostname` and `--catalog-id`.
         catalog_required: Whether `--catalog-id` must be given; a script that can make a catalog says no.
 
     Returns:
         A parser for `--hostname --catalog-id --json --verbose` and what was asked for; add your own arguments to it.
     """
     made = Parser(description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
-    catalog = made.add_argument_group("catalog")
-    catalog.add_argument(
-        "--hostname",
-        required=True,
-        type=_hostname,
-        metavar="HOST[:PORT]",
-        help="DERIVA host, such as data.example.org; for the catalog on this machine the localhost:PORT "
-        "that `deriva-local status` prints",
-    )
-    catalog.add_argument(
-        "--catalog-id",
-        required=catalog_required,
-        metavar="ID",
-        help="catalog on that host: a number such as 1, or an alias",
-    )
+    if catalog:
+        _add_catalog(made, catalog_required)
     execution = made.add_argument_group("execution")
     if workflow_type:
         execution.add_argument(
@@ -118,6 +107,24 @@ def parser(
     output.add_argument("--json", action="store_true", help="print the result as one JSON line, errors as JSON too")
     output.add_argument("--verbose", action="store_true", help="show what the libraries log while they work")
     return made
+
+
+def _add_catalog(made: argparse.ArgumentParser, required: bool) -> None:
+    group = made.add_argument_group("catalog")
+    group.add_argument(
+        "--hostname",
+        required=True,
+        type=_hostname,
+        metavar="HOST[:PORT]",
+        help="DERIVA host, such as data.example.org; for the catalog on this machine the localhost:PORT "
+        "that `deriva-local status` prints",
+    )
+    group.add_argument(
+        "--catalog-id",
+        required=required,
+        metavar="ID",
+        help="catalog on that host: a number such as 1, or an alias",
+    )
 
 
 def run(main: Callable[[argparse.Namespace], Result], arguments: argparse.ArgumentParser) -> NoReturn:
@@ -206,7 +213,7 @@ def _refuse_plain_imports() -> None:
         from deriva_ml_kit.mainline.generation import has_main_line  # noqa: PLC0415  (takes seconds)
 
         if not has_main_line():
-            raise Faults(faults, message="This script would not be safe to run; nothing was done.")
+            raise Faults(faults, message="This script would not be safe to run; nothing was done.", remedy=REMEDY)
 
 
 def _report(error: Exception, *, as_json: bool, verbose: bool) -> int:

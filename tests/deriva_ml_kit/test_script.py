@@ -154,4 +154,4 @@ def test_a_script_with_the_plain_librarys_class_is_refused_before_it_does_anythi
     done = run_script("from deriva_ml import DerivaML\nprint('ran')", *PLACE, "--dry-run")
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "script.py:5: DerivaML of the plain deriva_ml; import it from deriva_ml_kit" in done.stderr
+    assert "script.py:5: DerivaML of the plain deriva_ml\nImport them from deriva_ml_kit instead" in done.stderr

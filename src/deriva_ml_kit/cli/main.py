@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from deriva_ml_kit import script
-from deriva_ml_kit.cli import make_dev_dataset, upgrade_catalog
+from deriva_ml_kit.cli import check_imports, make_dev_dataset, upgrade_catalog
 from deriva_ml_kit.cli.subcommand import program
 
 DESCRIPTION = """\
-Care for DerivaML catalogs and their datasets.
+Care for DerivaML catalogs, their datasets, and the projects that use them.
 """
 EPILOG = """\
 `deriva-ml-kit SUBCOMMAND --help` tells what a subcommand does, with examples.
 Exit codes: 0 done, 1 failed, 2 wrong usage or nothing that could be decided, 130 interrupted.
 """
-SUBCOMMANDS = (make_dev_dataset, upgrade_catalog)
+SUBCOMMANDS = (check_imports, make_dev_dataset, upgrade_catalog)
 
 
 def main() -> None:

@@ -28,8 +28,9 @@ def add(
     epilog: str,
     workflow_type: bool = False,
     dry_run: bool = False,
+    catalog: bool = True,
 ) -> argparse.ArgumentParser:
-    """Add a subcommand with `--hostname --catalog-id --json --verbose`.
+    """Add a subcommand with `--json --verbose`, and `--hostname --catalog-id` where it works on a catalog.
 
     Args:
         subparsers: What the module's `add` was given.
@@ -40,11 +41,12 @@ def add(
         epilog: Examples.
         workflow_type: Whether it makes an execution (see `script.parser`).
         dry_run: Whether it has the `--dry-run` of a script that makes an execution.
+        catalog: Whether it works on a catalog.
 
     Returns:
         Its parser, for further arguments.
     """
-    common = script.parser(None, workflow_type=workflow_type, dry_run=dry_run)
+    common = script.parser(None, workflow_type=workflow_type, dry_run=dry_run, catalog=catalog)
     made: argparse.ArgumentParser = subparsers.add_parser(
         name,
         help=help_,
