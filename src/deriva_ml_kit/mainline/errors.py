@@ -9,6 +9,7 @@ DerivaMLException                       of the release
     │   ├── DerivaMLNotFoundError       2  a RID, version or table that the catalog does not hold
     │   │   ├── DerivaMLTableNotFound, DerivaMLFeatureNotFound
     │   │   └── DerivaMLDatasetNotFound, DerivaMLRidsNotFound
+    │   ├── DerivaMLCycleError          2  something would come to contain itself
     │   └── DerivaMLValidationError     2  values that break a rule
     │       └── DerivaMLFaults, DerivaMLMaterializeLimitExceeded
     ├── DerivaMLDenormalizeError        2  tables that cannot be put side by side as asked
@@ -119,6 +120,19 @@ class DerivaMLRidsNotFound(DerivaMLNotFoundError):
     ) -> None:
         self.missing_rids = set(missing_rids)
         super().__init__(f"{msg}: {listed(sorted(self.missing_rids))}.", remedy=remedy)
+
+
+class DerivaMLCycleError(DerivaMLDataError):
+    """Something would come to contain itself.
+
+    Args:
+        cycle_nodes: RIDs or names that form the cycle.
+        msg: What is said before them.
+    """
+
+    def __init__(self, cycle_nodes: Sequence[str], msg: str = "Cycle detected", *, remedy: str | None = None) -> None:
+        super().__init__(f"{msg}: {listed(list(cycle_nodes))}.", remedy=remedy)
+        self.cycle_nodes = list(cycle_nodes)
 
 
 class DerivaMLValidationError(DerivaMLDataError):
