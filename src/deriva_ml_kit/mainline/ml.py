@@ -1,7 +1,6 @@
 """`DerivaML`: the connection to one catalog, with main line's names on the release.
 
-Everything that the release does well is inherited; what is here differs (see the methods). `pathBuilder` is a property,
-as in the release; in main line it is a method.
+Everything that the release does well is inherited; what is here differs (see the methods).
 """
 
 from __future__ import annotations
@@ -11,27 +10,43 @@ from pathlib import Path
 from typing import Any
 
 from deriva.core import get_credential
+from deriva.core.ermrest_model import Table
 
 from deriva_ml_kit import local
 from deriva_ml_kit.mainline.asset.methods import AssetMethods
 from deriva_ml_kit.mainline.bag.methods import BagMethods
 from deriva_ml_kit.mainline.catalog import transport
-from deriva_ml_kit.mainline.catalog.connection import explained, not_for_ml, reachable
+from deriva_ml_kit.mainline.catalog.connection import (
+    explained,
+    no_default_schema,
+    no_such_schema,
+    not_for_ml,
+    reachable,
+)
+from deriva_ml_kit.mainline.catalog.methods import CatalogMethods
 from deriva_ml_kit.mainline.catalog.model import Model
 from deriva_ml_kit.mainline.catalog.paths import ExportPaths
+from deriva_ml_kit.mainline.catalog.paths import domain_schemas as domain_schemas_of
 from deriva_ml_kit.mainline.catalog.rids import RidMethods
+from deriva_ml_kit.mainline.catalog.storage import StorageMethods
 from deriva_ml_kit.mainline.catalog.transport import Limits
 from deriva_ml_kit.mainline.dataset.methods import DatasetMethods
 from deriva_ml_kit.mainline.denormalize.methods import DenormalizeMethods
-from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError
 from deriva_ml_kit.mainline.execution.methods import ExecutionMethods
 from deriva_ml_kit.mainline.feature.methods import FeatureMethods
+from deriva_ml_kit.mainline.schema.methods import SchemaMethods
+from deriva_ml_kit.mainline.schema.vocabulary import Vocabulary, VocabularyMethods
+from deriva_ml_kit.mainline.validation.methods import ValidationMethods
 from deriva_ml_kit.mainline.workflow.methods import WorkflowMethods
+
+# Keeps the release from choosing a domain schema, which it does only where there is exactly one.
+UNDECIDED = "?"
 
 
 class DerivaML(
     WorkflowMethods,
     ExecutionMethods,
+    ValidationMethods,
     FeatureMethods,
     AssetMethods,
     DatasetMethods,
@@ -39,6 +54,10 @@ class DerivaML(
     RidMethods,
     ExportPaths,
     DenormalizeMethods,
+    SchemaMethods,
+    VocabularyMethods,
+    StorageMethods,
+    CatalogMethods,
 ):
     """A DerivaML catalog.
 
@@ -47,8 +66,8 @@ class DerivaML(
     Args:
         hostname: Host, with a port where it is not 443.
         catalog_id: Number or alias.
-        domain_schemas: Schema of the domain's own tables; found by itself where there is only one.
-        default_schema: Which of several is meant; the release works with one.
+        domain_schemas: Schemas of the domain's own tables; where not given, all that not every catalog has.
+        default_schema: In which of them new tables are made; needed where there are several.
         project_name: Name of the project; the domain schema's where not given.
         cache_dir: Where downloaded bags are kept; in the working directory where not given.
         working_dir: Where executions keep their files; `~/.deriva-ml/<host>/<catalog>` where not given. The release
@@ -105,7 +124,7 @@ class DerivaML(
             super().__init__(
                 hostname,
                 catalog_id,
-                domain_schema=_one_schema(domain_schemas, default_schema),
+                domain_schema=default_schema or UNDECIDED,
                 project_name=project_name,
                 cache_dir=cache_dir,
                 working_dir=self._working_root,
@@ -125,7 +144,37 @@ class DerivaML(
         transport.install(self.catalog, self.limits)
         if ml_schema not in self.model.schemas:
             raise not_for_ml(hostname, catalog_id, ml_schema)
-        self.model = self._model = Model(self.model.model, ml_schema, self.model.domain_schema)
+        self._choose_schemas(domain_schemas, default_schema)
+        self.project_name = project_name or self.default_schema or ml_schema
+        self._snapshots: dict[str, DerivaML] = {}
+        self._vocabularies: dict[Table, Vocabulary] = {}
+
+    def _choose_schemas(self, named: str | set[str] | None, default: str | None) -> None:
+        """Which schemas are the domain's, and which of them is meant where none is named."""
+        self.model = self._model = Model(self.model.model, self.ml_schema, UNDECIDED)
+        found = domain_schemas_of(self.model)
+        wanted = {named} if isinstance(named, str) else set(named or found)
+        missing = (wanted | ({default} if default else set())) - found
+        if missing and not self.is_snapshot():  # a schema is in no snapshot from before it was made
+            raise no_such_schema(self.host_name, self.catalog_id, missing, found)
+        self.domain_schemas = frozenset(wanted & found)
+        self.default_schema = default or (next(iter(wanted)) if len(wanted) == 1 else None)
+        self.model.domain_schema = self.default_schema
+
+    @property
+    def domain_schema(self) -> str:
+        """The schema of the domain's own tables where no other is named: the release's word for `default_schema`.
+
+        Raises:
+            DerivaMLConfigurationError: There are several, and none was said to be the default; or there is none.
+        """
+        if self.default_schema is None:
+            raise no_default_schema(self.host_name, self.catalog_id, self.domain_schemas)
+        return self.default_schema
+
+    @domain_schema.setter
+    def domain_schema(self, name: str) -> None:
+        self.default_schema = name
 
     def __del__(self) -> None:
         """Nothing: the release would mark a failed execution as aborted here, and does so over the network."""
@@ -139,26 +188,24 @@ class DerivaML(
         Args:
             version_snapshot: Catalog and snapshot, such as `1@2TA-…`.
         """
-        return DerivaML(
-            self.host_name,
-            version_snapshot,
-            default_schema=self.domain_schema,
-            cache_dir=self.cache_dir,
-            working_dir=self._working_root,
-            ml_schema=self.ml_schema,
-            credential=self.credential,
-            check_auth=False,
-            limits=self.limits,
-        )
-
-
-def _one_schema(domain_schemas: str | set[str] | None, default_schema: str | None) -> str | None:
-    named = {domain_schemas} if isinstance(domain_schemas, str) else set(domain_schemas or ())
-    if default_schema or len(named) < 2:
-        return default_schema or next(iter(named), None)
-    raise DerivaMLConfigurationError(
-        f"Several domain schemas are named: {', '.join(sorted(named))}.", remedy="Say which one with default_schema=…"
-    )
+        if version_snapshot not in self._snapshots:
+            self._snapshots[version_snapshot] = DerivaML(
+                self.host_name,
+                version_snapshot,
+                default_schema=self.default_schema,
+                project_name=self.project_name,
+                cache_dir=self.cache_dir,
+                working_dir=self._working_root,
+                ml_schema=self.ml_schema,
+                logging_level=self._logging_level,
+                deriva_logging_level=self._deriva_logging_level,
+                credential=self.credential,
+                use_minid=self._use_minid,
+                clean_execution_dir=self.clean_execution_dir,
+                check_auth=False,
+                limits=self.limits,
+            )
+        return self._snapshots[version_snapshot]
 
 
 def _default_working_dir(hostname: str, catalog_id: str | int) -> Path:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import requests
-from deriva_ml.core.exceptions import DerivaMLException
 
 from deriva_ml_kit import local
 from deriva_ml_kit.mainline.catalog.rows import said
@@ -61,20 +60,30 @@ def explained(error: Exception, hostname: str, catalog_id: str | int) -> Excepti
             return _refused(cause, hostname, catalog_id)
         if isinstance(cause, requests.ConnectionError):
             return unreachable(hostname, said(cause))
-    if isinstance(error, DerivaMLException) and "Ambiguous domain schema" in str(error):
-        return _not_one_schema(hostname, catalog_id, str(error).partition(":")[2].strip())
     return error
 
 
-def _not_one_schema(hostname: str, catalog_id: str | int, found: str) -> DerivaMLConfigurationError:
-    if found == "set()":
+def no_default_schema(hostname: str, catalog_id: str | int, found: Iterable[str]) -> DerivaMLConfigurationError:
+    """Nobody said which schema the domain's own tables are in."""
+    names = ", ".join(sorted(found))
+    if not names:
         return DerivaMLConfigurationError(
             f"Catalog {catalog_id} on {hostname} has no schema for tables of your own yet.",
             remedy="Make one with deriva: catalog.getCatalogModel().create_schema(Schema.define('my-project'))",
         )
     return DerivaMLConfigurationError(
-        f"Catalog {catalog_id} on {hostname} has several schemas that are not DerivaML's: {found}.",
+        f"Catalog {catalog_id} on {hostname} has several schemas that are not DerivaML's: {names}.",
         remedy="Say which holds your own tables: DerivaML(hostname, catalog_id, default_schema='…')",
+    )
+
+
+def no_such_schema(
+    hostname: str, catalog_id: str | int, missing: Iterable[str], found: Iterable[str]
+) -> DerivaMLConfigurationError:
+    """Schemas are named that are none of the domain's."""
+    return DerivaMLConfigurationError(
+        f"Catalog {catalog_id} on {hostname} has no domain schema {', '.join(map(repr, sorted(missing)))}.",
+        remedy=f"Domain schemas: {', '.join(sorted(found)) or 'none'}.",
     )
 
 
