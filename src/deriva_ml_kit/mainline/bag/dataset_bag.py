@@ -16,6 +16,8 @@ from deriva_ml.dataset.aux_classes import DatasetHistory, DatasetVersion
 from deriva_ml.dataset.dataset_bag import DatasetBag as ReleasedBag
 
 from deriva_ml_kit.mainline.bag.loading import quoted
+from deriva_ml_kit.mainline.bag.restructure import restructure
+from deriva_ml_kit.mainline.bag.samples import Samples, tf_dataset, torch_dataset
 from deriva_ml_kit.mainline.bag.source import BagSource, BagValues
 from deriva_ml_kit.mainline.catalog.rows import Row
 from deriva_ml_kit.mainline.denormalize.methods import WideTables
@@ -312,8 +314,6 @@ class DatasetBag(WideTables, ReleasedBag):  # type: ignore[misc]  # the release 
         Raises:
             DerivaMLValidationError: Asset table, target or label cannot be told; names them.
         """
-        from deriva_ml_kit.mainline.bag.restructure import restructure  # noqa: PLC0415  (it reads bags)
-
         return restructure(
             self,
             Path(output_dir),
@@ -326,6 +326,82 @@ class DatasetBag(WideTables, ReleasedBag):  # type: ignore[misc]  # the release 
             type_to_dir_map=type_to_dir_map,
             enforce_vocabulary=enforce_vocabulary,
             file_transformer=file_transformer,
+        )
+
+    def as_torch_dataset(
+        self,
+        element_type: str,
+        *,
+        sample_loader: Callable[[Path | None, dict[str, Any]], Any] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        targets: list[str] | dict[str, Any] | None = None,
+        target_transform: Callable[..., Any] | None = None,
+        missing: Literal["error", "skip", "unknown"] = "error",
+        reachable: bool = True,
+    ) -> Any:
+        """The records of a table as a `torch.utils.data.Dataset`: (sample, RID), or (sample, target, RID).
+
+        Args:
+            element_type: The table.
+            sample_loader: Makes a sample of the local file (None where the table has no files) and the record; needed
+                for asset tables, else the record is the sample.
+            transform: Applied to each sample.
+            targets: Features or columns; features with a selector for each, such as `FeatureRecord.select_newest`.
+            target_transform: Makes the target of the record of a feature (of a dict of them by name if there are
+                several targets).
+            missing: What becomes of records without a label: an error, left out, or kept with None as label.
+            reachable: All rows to which the dataset leads, not only members.
+
+        Raises:
+            ImportError: torch is not installed.
+            DerivaMLValidationError: Labels are missing or cannot be told; an asset table has no loader.
+        """
+        return torch_dataset(
+            Samples(
+                self,
+                element_type,
+                sample_loader=sample_loader,
+                transform=transform,
+                targets=targets,
+                target_transform=target_transform,
+                missing=missing,
+                reachable=reachable,
+            )
+        )
+
+    def as_tf_dataset(
+        self,
+        element_type: str,
+        *,
+        sample_loader: Callable[[Path | None, dict[str, Any]], Any] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        targets: list[str] | dict[str, Any] | None = None,
+        target_transform: Callable[..., Any] | None = None,
+        missing: Literal["error", "skip", "unknown"] = "error",
+        output_signature: Any = None,
+        reachable: bool = True,
+    ) -> Any:
+        """The records of a table as a `tf.data.Dataset`; arguments as for `as_torch_dataset`.
+
+        Args:
+            output_signature: TensorFlow's description of a sample; that of the first one where not given.
+
+        Raises:
+            ImportError: tensorflow is not installed.
+            DerivaMLValidationError: Labels are missing or cannot be told; an asset table has no loader.
+        """
+        return tf_dataset(
+            Samples(
+                self,
+                element_type,
+                sample_loader=sample_loader,
+                transform=transform,
+                targets=targets,
+                target_transform=target_transform,
+                missing=missing,
+                reachable=reachable,
+            ),
+            output_signature,
         )
 
     def _row_source(self, version: DatasetVersion | str | None = None, system_columns: Collection[str] = ()) -> Source:

@@ -216,6 +216,6 @@ def _local_files(bag: Path) -> dict[str, str]:
 _CONVERTERS: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("int2", "int4", "int8", "serial2", "serial4", "serial8"), int),
     **dict.fromkeys(("float4", "float8", "numeric"), float),
-    **dict.fromkeys(("timestamp", "timestamptz"), _moment),
+    **dict.fromkeys(("timestamp", "timestamptz", "ermrest_rct", "ermrest_rmt"), _moment),
     "boolean": _boolean,
 }

@@ -108,7 +108,7 @@ def _type_folders(
         found.update((rid, here) for (rid,) in own)
         for child in dataset.list_dataset_children():
             if child.dataset_rid not in passed:
-                visit(child, here, passed | {child.dataset_rid})
+                visit(child, here if dataset.dataset_types else above, passed | {child.dataset_rid})
 
     visit(bag, [], frozenset({bag.dataset_rid}))
     return found

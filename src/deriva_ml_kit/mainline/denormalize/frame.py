@@ -13,6 +13,7 @@ _TYPES = {
     **dict.fromkeys(("float4", "float8", "numeric"), "float64"),
     "boolean": "boolean",
 }
+_MOMENTS = frozenset({"timestamp", "timestamptz", "ermrest_rct", "ermrest_rmt"})
 
 
 def frame(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
@@ -32,10 +33,9 @@ def frame(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> 
 def _series(kind: str, values: Sequence[Any]) -> pd.Series[Any]:
     if kind in _TYPES:
         return pd.Series(list(values), dtype=_TYPES[kind])
-    if kind in {"timestamp", "timestamptz"}:
-        return pd.Series(
-            pd.to_datetime(pd.Series(list(values), dtype=object), utc=kind == "timestamptz", format="ISO8601")
-        )
+    if kind in _MOMENTS:
+        utc = kind != "timestamp"
+        return pd.Series(pd.to_datetime(pd.Series(list(values), dtype=object), utc=utc, format="ISO8601"))
     if kind == "date":
         return pd.Series(pd.to_datetime(pd.Series(list(values), dtype=object), format="ISO8601"))
     is_document = kind.startswith("json") or kind.endswith("[]")
