@@ -23,17 +23,20 @@ from deriva_ml_kit.mainline.generation import handed_on, has_main_line
 
 if TYPE_CHECKING or not has_main_line():
     from deriva_ml.core.exceptions import DerivaMLException, DerivaMLInvalidTerm
-    from deriva_ml.dataset.aux_classes import DatasetVersion, VersionPart
+    from deriva_ml.dataset.aux_classes import VersionPart
     from deriva_ml.dataset.dataset_bag import DatasetBag
     from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 
     from deriva_ml_kit.mainline.asset.asset import Asset
     from deriva_ml_kit.mainline.asset.records import AssetRecord
     from deriva_ml_kit.mainline.asset.spec import AssetSpec, AssetSpecConfig
-    from deriva_ml_kit.mainline.dataset.dataset import Dataset, DatasetSpec
+    from deriva_ml_kit.mainline.dataset.dataset import Dataset
+    from deriva_ml_kit.mainline.dataset.spec import DatasetHistory, DatasetReference, DatasetSpec, DatasetSpecConfig
+    from deriva_ml_kit.mainline.dataset.versions import DatasetVersion
     from deriva_ml_kit.mainline.errors import (
         DerivaMLAuthenticationError,
         DerivaMLConfigurationError,
+        DerivaMLCycleError,
         DerivaMLDataError,
         DerivaMLDatasetNotFound,
         DerivaMLDirtyWorkflowError,
@@ -65,11 +68,15 @@ __all__ = [
     "AssetSpecConfig",
     "Dataset",
     "DatasetBag",
+    "DatasetHistory",
+    "DatasetReference",
     "DatasetSpec",
+    "DatasetSpecConfig",
     "DatasetVersion",
     "DerivaML",
     "DerivaMLAuthenticationError",
     "DerivaMLConfigurationError",
+    "DerivaMLCycleError",
     "DerivaMLDataError",
     "DerivaMLDatasetNotFound",
     "DerivaMLDirtyWorkflowError",

@@ -39,7 +39,7 @@ Version: TypeAlias = ReleasedVersion | str
 class Dataset(Denormalizing):
     """A dataset of a catalog, as it is now; or as it was, if the catalog is a snapshot.
 
-    Where the release gave a row of the table, such as from `find_datasets`, `dataset["RID"]` still works.
+    Code for the release had its RID or its row instead: `f"{dataset}"` gives the one, `dataset["RID"]` is as of the other.
 
     Args:
         catalog: Where it is.
@@ -517,6 +517,9 @@ class Dataset(Denormalizing):
         if column == "Dataset_Type":
             return self.dataset_types
         return self._row[column]
+
+    def __str__(self) -> str:
+        return self.dataset_rid
 
     def __repr__(self) -> str:
         return f"Dataset({self.dataset_rid!r}, {self.description!r})"

@@ -36,6 +36,11 @@ class DatasetSpec(ReleasedSpec):  # type: ignore[misc]  # the release is untyped
     fetch_concurrency: int = 8
     reachability_concurrency: int = 8
 
+    @field_validator("rid", mode="before")
+    @classmethod
+    def _rid_of_dataset(cls, v: Any) -> Any:
+        return getattr(v, "dataset_rid", v)
+
     @field_validator("version", mode="before")
     @classmethod
     def version_field_validator(cls, v: Any) -> Any:

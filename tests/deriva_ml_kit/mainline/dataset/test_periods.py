@@ -57,7 +57,7 @@ def test_changes_count_up_until_they_are_released(dataset: Dataset, images: list
     history = dataset.dataset_history()
     assert [str(entry.dataset_version) for entry in history] == ["0.1.0", "0.2.0", "0.3.0"]
     assert (history[-1].description, history[-1].dataset_rid) == ("Corrected", dataset.dataset_rid)
-    with pytest.raises(DerivaMLValidationError, match="did not change since version 0.3.0"):
+    with pytest.raises(DerivaMLValidationError, match=r"did not change since version 0\.3\.0"):
         dataset.release(VersionPart.minor, "Again")
 
 
