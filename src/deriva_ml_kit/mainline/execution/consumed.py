@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
-from deriva_ml_kit.mainline.catalog.rows import Row
+from deriva_ml_kit.mainline.catalog.rows import Row, insert, table_name
+from deriva_ml_kit.mainline.catalog.single import has_column
+from deriva_ml_kit.mainline.errors import DerivaMLDataError
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline.ml import DerivaML
+
+TABLE = "Dataset_Execution"
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def inputs_of(
         datasets: only who used these.
     """
     column, values = ("Execution", executions) if executions else ("Dataset", datasets)
-    links = list(rows_with(ml.catalog, ml.ml_schema, "Dataset_Execution", column, values))
+    links = list(rows_with(ml.catalog, ml.ml_schema, TABLE, column, values))
     versions = Versions.of(ml, {link["Dataset"] for link in links} | set(datasets))
     name_of = {row["RID"]: str(row["Version"]) for row in versions.rows}
     links.sort(key=lambda link: (str(link["RCT"]), str(link["RID"])))
@@ -93,3 +97,30 @@ def _inputs(links: Iterable[Row], name_of: dict[str, str], versions: Versions) -
 def _rank(row: Row) -> tuple[list[int], str]:
     parts = str(row["Version"]).replace("-", ".").split(".")
     return [int(part) if part.isdigit() else -1 for part in parts], str(row["RCT"])
+
+
+def note(ml: DerivaML, execution: str, used: Collection[tuple[str, str | None]]) -> None:
+    """Record datasets as inputs of an execution, with their versions where the catalog has a place for them.
+
+    Safe to repeat; a version is added to a link that has none.
+
+    Args:
+        ml: The catalog.
+        execution: RID of the execution.
+        used: RIDs of datasets, each with the version that is used, if that is known.
+
+    Raises:
+        DerivaMLDataError: A dataset has no such version.
+    """
+    rids = {(row["Dataset"], row["Version"]): row["RID"] for row in Versions.of(ml, {rid for rid, _ in used}).rows}
+    if unknown := [f"{rid}@{version}" for rid, version in used if version and (rid, version) not in rids]:
+        raise DerivaMLDataError(f"There is no such version: {', '.join(unknown)}.")
+    rows: list[Row] = [{"Dataset": rid, "Execution": execution} for rid, _ in used]
+    insert(ml.catalog, ml.ml_schema, TABLE, rows, skip_conflicts=True)
+    if has_column(ml, TABLE, "Dataset_Version"):
+        path = f"/attributegroup/{table_name(ml.ml_schema, TABLE)}/Dataset,Execution;Dataset_Version"
+        links = {rid: rids[rid, version] for rid, version in used if version}
+        if links:
+            ml.catalog.put(
+                path, json=[row | {"Dataset_Version": links[row["Dataset"]]} for row in rows if row["Dataset"] in links]
+            )

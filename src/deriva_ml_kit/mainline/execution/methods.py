@@ -14,7 +14,7 @@ from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
 from deriva_ml_kit.mainline.catalog.rids import tables_of
 from deriva_ml_kit.mainline.catalog.rows import any_of, table_name
 from deriva_ml_kit.mainline.catalog.single import Sort, row_of
-from deriva_ml_kit.mainline.dataset.dataset import DatasetSpec
+from deriva_ml_kit.mainline.dataset.spec import DatasetSpec
 from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError, DerivaMLDataError, DerivaMLNotFoundError
 from deriva_ml_kit.mainline.execution.execution import Execution, restored
 from deriva_ml_kit.mainline.execution.finding import execution_rows

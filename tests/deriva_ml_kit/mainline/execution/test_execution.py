@@ -234,7 +234,7 @@ def test_an_error_inside_the_run_is_recorded_and_reaches_the_caller(ml, workflow
 
 def test_inputs_that_do_not_exist_are_all_named_before_anything_is_written(ml, workflow, image_rids) -> None:
     with ml.create_execution(description="makes a dataset", workflow=workflow) as exe:
-        dataset = exe.create_dataset([], "d")
+        dataset = exe.create_dataset([], "d").dataset_rid
     before = snaptime(ml)
 
     with pytest.raises(Faults) as error:
@@ -257,7 +257,7 @@ def test_inputs_that_do_not_exist_are_all_named_before_anything_is_written(ml, w
 def test_an_input_asset_and_a_dataset_are_fetched_and_recorded(ml, workflow) -> None:
     with ml.create_execution(description="source", workflow=workflow) as exe:
         Path(exe.asset_file_path("Image", "scan one.png")).write_bytes(os.urandom(20))
-        dataset = exe.create_dataset([], "d")
+        dataset = exe.create_dataset([], "d").dataset_rid
     exe.commit_output_assets()
     image = next(iter(outputs_of(ml, exe.execution_rid, "lab:Image").values()))["RID"]
     exe.add_dataset_members(dataset, [image])

@@ -1,0 +1,1 @@
+"""Whether what an execution is to have as inputs is there, before anything is fetched or written."""
