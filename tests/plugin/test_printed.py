@@ -18,7 +18,7 @@ PROGRAMS = re.compile(r"(uv|git|cp|mkdir|eval|gh|pip) \S")
 # What the documents would get from their writers' machines or plans, and from tools that are not in this version.
 FORBIDDEN = re.compile(
     r"/(root|home|tmp)/"
-    r"|\bderiva_ml_(?!kit\b)[a-z_]+|\bderiva-ml-run\b|\bsplit_dataset\b|\bmark_dev\b|\bupgrade-catalog\b|\bnew-project\b"
+    r"|\bderiva_ml_(?!kit\b)[a-z_]+|\bderiva-ml-run\b|\bnew-project\b"
     r"|\blist_vocabulary_terms\(hostname|\brag_index_schema\b"
 )
 
@@ -131,7 +131,7 @@ def all_parsers() -> list[argparse.ArgumentParser]:
         *(str(path.relative_to(commands.DEMO)) for path in commands.DEMO.rglob("src/scripts/*.py")),
     ]
     found = [commands.parser_of_script(path) for path in scripts]
-    found += [commands.parser_of_program(name) for name in ("deriva-local", "cycle-zero")]
+    found += [commands.parser_of_program(name) for name in ("deriva-local", "deriva-ml-kit", "cycle-zero")]
     return [part for parser in found if parser is not None for part in with_subcommands(parser)]
 
 

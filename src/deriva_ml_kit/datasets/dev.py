@@ -15,16 +15,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from deriva_ml_kit.datasets import elements
-from deriva_ml_kit.datasets.writing import (
-    change_members,
-    create,
-    datasets_of_type,
-    ensure_element_type,
-    ensure_types,
-    member_rids,
-)
+from deriva_ml_kit.datasets.writing import datasets_of_type, fill, is_released, make, prepare
 from deriva_ml_kit.errors import Fault, UsageError
-from deriva_ml_kit.mainline import DerivaML, Execution
+from deriva_ml_kit.mainline import Dataset, DerivaML, Execution
 from deriva_ml_kit.sampling import CannotSample, Missing, Sample, quota_sample, records
 
 TYPE = "Development"
@@ -45,6 +38,7 @@ class DevPlan:
         rid: The dataset of this name that exists; None if it is to be made.
         add: Records that it lacks.
         remove: Records that it has and shall not have.
+        released: Whether nothing of that dataset is unreleased.
         recipe: How it was drawn, in a sentence.
     """
 
@@ -56,6 +50,7 @@ class DevPlan:
     rid: str | None
     add: tuple[str, ...]
     remove: tuple[str, ...]
+    released: bool
     recipe: str
 
     @property
@@ -66,7 +61,7 @@ class DevPlan:
     @property
     def unchanged(self) -> bool:
         """Whether there is nothing to do."""
-        return self.rid is not None and not self.add and not self.remove
+        return self.rid is not None and self.released and not self.add and not self.remove
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,7 @@ def plan_dev_dataset(
     groups = [belongs.get(rid, rid) for rid in rows["RID"]] if group_by else None
     known, faults = records(rows["RID"], rows["label"], groups, missing=missing)
     earlier = _named(ml, name)
-    before = member_rids(ml, earlier, element_table) if earlier else set()
+    before = set(earlier.list_members(element_table)) if earlier else set()
     sample = quota_sample(known, size=size, floor=floor, seed=seed, edge_cases=edge_cases, keep=before, faults=faults)
     pool = f"{len(known.label)} records of {f'dataset {source}' if source else element_table}"
     together = f", whole groups by {group_by}" if group_by else ""
@@ -168,9 +163,10 @@ def plan_dev_dataset(
         element_table=element_table,
         label=label,
         sample=sample,
-        rid=earlier,
+        rid=earlier.dataset_rid if earlier else None,
         add=tuple(sorted(set(sample.rids) - before)),
         remove=tuple(sorted(before - set(sample.rids))),
+        released=earlier is not None and is_released(earlier),
         recipe=f"{len(sample.rids)} of {pool}, at least {floor} of each {label}{together}, seed {seed}",
     )
 
@@ -185,20 +181,23 @@ def make_dev_dataset(ml: DerivaML, execution: Execution, plan: DevPlan) -> DevDa
     """
     if plan.unchanged:
         return preview(ml, plan)
-    ensure_types(ml, [TYPE])
-    ensure_element_type(ml, plan.element_table)
+    prepare(ml, [TYPE])
+    ml.add_dataset_element_type(plan.element_table)
     if plan.source:
         execution.add_input_dataset(plan.source)
-    rid = plan.rid or create(execution, [TYPE], plan.name)
-    change_members(ml, execution, rid, plan.element_table, add=plan.add, remove=plan.remove, description=plan.recipe)
+    if plan.rid is None:
+        dataset = make(execution, plan.element_table, plan.add, [TYPE], plan.name, version=plan.recipe)
+    else:
+        dataset = ml.lookup_dataset(plan.rid)
+        fill(execution, dataset, plan.element_table, add=plan.add, remove=plan.remove, description=plan.recipe)
     status = "changed" if plan.rid else "made"
-    return _result(plan, status, rid, str(ml.dataset_version(rid)), str(execution.execution_rid))
+    return _result(plan, status, dataset.dataset_rid, str(dataset.current_version), str(execution.execution_rid))
 
 
 def preview(ml: DerivaML, plan: DevPlan) -> DevDataset:
     """Say what a plan comes to without doing it."""
     if plan.unchanged:
-        return _result(plan, "unchanged", plan.rid, str(ml.dataset_version(str(plan.rid))))
+        return _result(plan, "unchanged", plan.rid, str(ml.lookup_dataset(str(plan.rid)).current_version))
     return _result(plan, "dry run", plan.rid, None)
 
 
@@ -211,14 +210,14 @@ def _members(ml: DerivaML, source: str, table: str) -> list[str]:
     return found
 
 
-def _named(ml: DerivaML, name: str) -> str | None:
+def _named(ml: DerivaML, name: str) -> Dataset | None:
     found = [rid for rid, text in datasets_of_type(ml, TYPE).items() if text.partition("\n")[0].strip() == name]
     if len(found) > 1:
         raise UsageError(
             f"{len(found)} datasets of type {TYPE} have the name {name!r}: {', '.join(sorted(found))}",
             remedy="Give another name, or delete those that nobody uses.",
         )
-    return found[0] if found else None
+    return ml.lookup_dataset(found[0]) if found else None
 
 
 def _result(

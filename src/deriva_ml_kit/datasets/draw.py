@@ -171,7 +171,7 @@ def _members(dataset: Dataset, table: str | None) -> tuple[str, list[str]]:
 def _frame(dataset: Dataset, table: str, rids: list[str], choice: Choice) -> pd.DataFrame:
     """Return the denormalised dataset, rows of its members alone."""
     frame = dataset.get_denormalized_as_dataframe(
-        choice.include_tables,
+        choice.include_tables or [],
         row_per=choice.row_per or table,
         via=choice.via,
         ignore_unrelated_anchors=choice.ignore_unrelated_anchors,

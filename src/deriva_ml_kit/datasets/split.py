@@ -16,10 +16,11 @@ from typing import Any, TypedDict
 from pydantic import BaseModel
 
 from deriva_ml_kit.datasets.draw import Choice, PartitionBy, draw
-from deriva_ml_kit.datasets.writing import change_members, create, datasets_of_type, ensure_types, member_rids, types_of
+from deriva_ml_kit.datasets.writing import datasets_of_type, is_released, make, prepare
 from deriva_ml_kit.errors import Fault, UsageError
-from deriva_ml_kit.mainline import DerivaML, Execution
+from deriva_ml_kit.mainline import Dataset, DerivaML, Execution
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
+from deriva_ml_kit.mainline.dataset.types import types_of
 from deriva_ml_kit.sampling import CannotSample, Missing, SelectionFunction, part_sizes, random_split, stratified_split
 from deriva_ml_kit.sampling.sizes import TESTING, TRAINING, VALIDATION, count_of
 
@@ -192,23 +193,23 @@ def split_dataset(
 
     further = {TRAINING: training_types, TESTING: testing_types, VALIDATION: validation_types}
     types = {name: list(dict.fromkeys([name, PART, *(further[name] or [])])) for name in drawn.parts}
-    ensure_types(ml, [PARENT, *(term for terms in types.values() for term in terms)])
+    prepare(ml, [PARENT, *(term for terms in types.values() for term in terms)])
     by.add_input_dataset(source_dataset_rid)
-    rids = _same_split(ml, drawn.table, drawn.parts, types) if reuse else None
-    if rids is None:
-        rids = {}
+    made = _same_split(ml, drawn.table, drawn.parts, types) if reuse else None
+    if made is None:
         about = f"{source_dataset_rid} ({choice.strategy}, seed {seed})"
-        for name, part in drawn.parts.items():
-            rids[name] = create(by, types[name], f"{name} part of {about}: {len(part)} records")
-            change_members(ml, by, rids[name], drawn.table, add=part, description=f"Drawn from {about}")
+        made = {
+            name: make(by, drawn.table, part, types[name], f"{name} part of {about}: {len(part)} records")
+            for name, part in drawn.parts.items()
+        }
         sizes = ", ".join(f"{name} {len(part)}" for name, part in drawn.parts.items())
-        rids[PARENT] = create(by, [PARENT], split_description or f"Split of {about}: {sizes}")
-        children = [rids[name] for name in drawn.parts]
-        change_members(ml, by, rids[PARENT], "Dataset", add=children, description="Its parts")
+        title = split_description or f"Split of {about}: {sizes}"
+        made[PARENT] = make(by, "Dataset", [part.dataset_rid for part in made.values()], [PARENT], title)
         asked = {"test_size": test_size, "train_size": train_size, "val_size": val_size, "types": types}
-        _note(by, f"split_config-{rids[PARENT]}.json", source_dataset_rid, choice, {**asked, "parts": drawn.parts})
-    infos = {name: _info(ml, rids[name], len(part)) for name, part in drawn.parts.items()}
-    return _split_result(_info(ml, rids[PARENT], 0), infos, facts)
+        name = f"split_config-{made[PARENT].dataset_rid}.json"
+        _note(by, name, source_dataset_rid, choice, {**asked, "parts": drawn.parts})
+    infos = {name: _info(made[name], len(part)) for name, part in drawn.parts.items()}
+    return _split_result(_info(made[PARENT], 0), infos, facts)
 
 
 def subsample(
@@ -278,16 +279,16 @@ def subsample(
     rids = drawn.parts[SAMPLE]
     by = _open(execution, dry_run)
     if by is None:
-        made = PartitionInfo(rid=DRY_RUN, version=DRY_RUN, count=len(rids))
-        return SubsampleResult(subsample=made, dry_run=True, **facts)
+        would = PartitionInfo(rid=DRY_RUN, version=DRY_RUN, count=len(rids))
+        return SubsampleResult(subsample=would, dry_run=True, **facts)
     types = list(dict.fromkeys([SAMPLE, *(dataset_types or [])]))
-    ensure_types(ml, types)
+    prepare(ml, types)
     by.add_input_dataset(source_dataset_rid)
     about = f"{source_dataset_rid} ({choice.strategy}, {len(rids)} records, seed {seed})"
-    rid = create(by, types, description or f"Subsample of {about}")
-    change_members(ml, by, rid, drawn.table, add=rids, description=f"Drawn from {about}")
-    _note(by, f"subsample_config-{rid}.json", source_dataset_rid, choice, {"size": size, "types": types, "parts": rids})
-    return SubsampleResult(subsample=_info(ml, rid, len(rids)), **facts)
+    made = make(by, drawn.table, rids, types, description or f"Subsample of {about}")
+    name = f"subsample_config-{made.dataset_rid}.json"
+    _note(by, name, source_dataset_rid, choice, {"size": size, "types": types, "parts": rids})
+    return SubsampleResult(subsample=_info(made, len(rids)), **facts)
 
 
 class _Facts(TypedDict):
@@ -315,8 +316,8 @@ def _sample_size(total: int, size: float) -> dict[str, int]:
     return {SAMPLE: count}
 
 
-def _info(ml: DerivaML, rid: str, count: int) -> PartitionInfo:
-    return PartitionInfo(rid=rid, version=str(ml.dataset_version(rid)), count=count)
+def _info(dataset: Dataset, count: int) -> PartitionInfo:
+    return PartitionInfo(rid=dataset.dataset_rid, version=str(dataset.current_version), count=count)
 
 
 def _split_result(
@@ -343,7 +344,7 @@ def _note(execution: Execution, name: str, source: str, choice: Choice, further:
 
 def _same_split(
     ml: DerivaML, table: str, parts: Mapping[str, Collection[str]], types: Mapping[str, list[str]]
-) -> dict[str, str] | None:
+) -> dict[str, Dataset] | None:
     """Return the datasets of a split with these parts and types, all at released versions, if there is one."""
     wanted = {tuple(sorted(terms)): name for name, terms in types.items()}
     children: dict[str, list[str]] = {}
@@ -355,12 +356,12 @@ def _same_split(
         children.setdefault(row["Dataset"], []).append(row["Nested_Dataset"])
     terms = types_of(ml, [rid for rids in children.values() for rid in rids])
     for parent in sorted(children):
-        found = {wanted.get(tuple(terms[rid])): rid for rid in children[parent]}
+        found = {wanted.get(tuple(sorted(terms[rid]))): rid for rid in children[parent]}
         if len(children[parent]) != len(parts) or set(found) != set(parts):
             continue
-        rids = {name: found[name] for name in parts} | {PARENT: parent}
-        smallest_first = sorted(parts, key=lambda name: len(parts[name]))
-        alike = all(member_rids(ml, rids[name], table) == set(parts[name]) for name in smallest_first)
-        if alike and all(".dev" not in str(ml.dataset_version(rid)) for rid in rids.values()):
-            return rids
+        datasets = {name: ml.lookup_dataset(found[name]) for name in sorted(parts, key=lambda name: len(parts[name]))}
+        if all(set(datasets[name].list_members(table)) == set(parts[name]) for name in datasets):
+            datasets[PARENT] = ml.lookup_dataset(parent)
+            if all(is_released(dataset) for dataset in datasets.values()):
+                return datasets
     return None

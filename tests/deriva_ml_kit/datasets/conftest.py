@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from deriva.core.ermrest_model import Column, ForeignKey, Schema, Table, builtin_types
-from deriva_ml.schema import create_ml_catalog
 
 from deriva_ml_kit.mainline import DerivaML, Execution, ExecutionConfiguration, Workflow
+from deriva_ml_kit.mainline.schema.create import create_ml_catalog
 
 SUBJECTS = 24
 GRADES = ("None", "Mild", "Severe")
@@ -95,11 +95,10 @@ def clinic(local_host: Any, tmp_path_factory: pytest.TempPathFactory) -> Clinic:
         for rid, grade in made.grade.items()
     ]
     tables["Execution_Image_Diagnosis"].insert(values)
-    made.source = ml.create_dataset([], "All graded images")
-    half = sorted(made.grade)[::2]
-    nested = ml.create_dataset([], "Half of them")
-    ml.add_dataset_members(nested, {"Image": half}, validate=False)
-    ml.add_dataset_members(made.source, {"Image": sorted(made.grade)[1::2], "Dataset": [nested]}, validate=False)
+    made.source = str(ml.create_dataset([], "All graded images"))
+    nested = str(ml.create_dataset([], "Half of them"))
+    ml.lookup_dataset(nested).add_dataset_members({"Image": sorted(made.grade)[::2]})
+    ml.lookup_dataset(made.source).add_dataset_members({"Image": sorted(made.grade)[1::2], "Dataset": [nested]})
     made.spare = add_image(ml, None, "A", (), first)
     made.twice = add_image(ml, None, "A", ("None",), first)
     tables["Execution_Image_Diagnosis"].insert(

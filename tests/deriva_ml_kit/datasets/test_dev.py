@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from deriva_ml_kit.datasets.dev import make_dev_dataset, plan_dev_dataset, preview
-from deriva_ml_kit.datasets.writing import member_rids
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.sampling import CannotSample
 
@@ -31,10 +30,10 @@ def test_a_dataset_is_made_found_again_and_grown(clinic: Any, ml: Any, execution
     assert (made.status, made.size, made.kept, made.added, made.short) == ("made", 24, 0, 24, ())
     assert all(count >= 6 for count in made.counts.values())
     assert made.available == {grade: len(rids) for grade, rids in sorted(clinic.of_grade.items())}
-    held = member_rids(ml, made.rid, "Image")
+    held = set(ml.lookup_dataset(made.rid).list_members("Image"))
     assert Counter(clinic.grade[rid] for rid in held) == made.counts
     assert ml.lookup_dataset(made.rid).dataset_rid == made.rid
-    assert made.pin == f"{made.rid}@{ml.dataset_version(made.rid)}"
+    assert made.pin == f"{made.rid}@{ml.lookup_dataset(made.rid).current_version}"
 
     before = snaptime(ml)
     again = plan_dev_dataset(ml, name="Grown", **wanted)
@@ -45,7 +44,7 @@ def test_a_dataset_is_made_found_again_and_grown(clinic: Any, ml: Any, execution
     grown = make_dev_dataset(ml, execution, plan_dev_dataset(ml, name="Grown", **wanted | {"size": 30}))
     assert (grown.status, grown.rid, grown.kept, grown.added, grown.removed) == ("changed", made.rid, 24, 6, 0)
     assert grown.version != made.version
-    assert held < member_rids(ml, made.rid, "Image")
+    assert held < set(ml.lookup_dataset(made.rid).list_members("Image"))
     inputs = ml.catalog.get(f"/entity/deriva-ml:Dataset_Execution/Execution={execution.execution_rid}").json()
     assert {clinic.source, made.rid} <= {row["Dataset"] for row in inputs}
 
@@ -64,7 +63,7 @@ def test_subjects_stay_whole_and_edge_cases_come_with_theirs(clinic: Any, ml: An
         name="Whole subjects",
     )
     made = make_dev_dataset(ml, execution, plan)
-    held = member_rids(ml, made.rid, "Image")
+    held = set(ml.lookup_dataset(made.rid).list_members("Image"))
     assert edge in held
     subjects = {clinic.subject[rid] for rid in held}
     assert held == {rid for rid, subject in clinic.subject.items() if subject in subjects}
@@ -110,4 +109,4 @@ def test_a_source_that_has_grown_changes_only_what_the_quotas_ask_for(clinic: An
     gained = second.counts["Severe"] - first.counts["Severe"]
     assert gained > 0
     assert (second.added, second.removed, second.kept) == (gained, gained, 30 - gained)
-    assert len(member_rids(ml, second.rid, "Image")) == 30
+    assert len(set(ml.lookup_dataset(second.rid).list_members("Image"))) == 30

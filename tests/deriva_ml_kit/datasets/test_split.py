@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from deriva_ml_kit.datasets.split import random_split, split_dataset, subsample
-from deriva_ml_kit.datasets.writing import member_rids, types_of
 from deriva_ml_kit.errors import UsageError
+from deriva_ml_kit.mainline.dataset.types import types_of
 from deriva_ml_kit.sampling import CannotSample, leaks
 
 pytestmark = pytest.mark.catalog
@@ -25,7 +25,7 @@ def snaptime(ml: Any) -> str:
 
 def parts_of(ml: Any, result: Any) -> dict[str, set[str]]:
     infos = {"Training": result.training, "Testing": result.testing, "Validation": result.validation}
-    return {name: member_rids(ml, info.rid, "Image") for name, info in infos.items() if info}
+    return {name: set(ml.lookup_dataset(info.rid).list_members("Image")) for name, info in infos.items() if info}
 
 
 def test_a_split_is_complete_released_and_whole_in_its_subjects(clinic: Any, ml: Any, execution: Any):
@@ -45,13 +45,14 @@ def test_a_split_is_complete_released_and_whole_in_its_subjects(clinic: Any, ml:
         assert row["Snapshot"]
         assert row["Execution"] == execution.execution_rid
         assert "dev" not in info.version
-    assert types_of(ml, [info.rid for info in infos]) == {
+    types = types_of(ml, [info.rid for info in infos])
+    assert {rid: sorted(terms) for rid, terms in types.items()} == {
         result.split.rid: ["Split"],
         result.training.rid: ["Split_Partition", "Training"],
         result.testing.rid: ["Labeled", "Split_Partition", "Testing"],
         result.validation.rid: ["Split_Partition", "Validation"],
     }
-    assert set(ml.list_dataset_children(result.split.rid)) == {info.rid for info in infos[1:]}
+    assert set(ml.lookup_dataset(result.split.rid).list_dataset_children_rids()) == {info.rid for info in infos[1:]}
 
     links = ml.catalog.get(f"/entity/deriva-ml:Dataset_Execution/Execution={execution.execution_rid}").json()
     assert {row["Dataset"] for row in links} == {clinic.source, *(info.rid for info in infos)}
@@ -120,12 +121,12 @@ def test_grades_and_subjects_together(clinic: Any, ml: Any):
 
 def test_a_sample_is_a_released_dataset(clinic: Any, ml: Any, execution: Any):
     result = subsample(ml, clinic.source, execution, size=20, dataset_types=["Labeled"], description="Twenty")
-    rids = member_rids(ml, result.subsample.rid, "Image")
+    rids = set(ml.lookup_dataset(result.subsample.rid).list_members("Image"))
     assert len(rids) == result.subsample.count == 20
-    assert types_of(ml, [result.subsample.rid]) == {result.subsample.rid: ["Labeled", "Subsample"]}
+    assert sorted(ml.lookup_dataset(result.subsample.rid).dataset_types) == ["Labeled", "Subsample"]
     assert ml.lookup_dataset(result.subsample.rid).description == "Twenty"
     again = subsample(ml, clinic.source, execution, size=20)
-    assert member_rids(ml, again.subsample.rid, "Image") == rids
+    assert set(ml.lookup_dataset(again.subsample.rid).list_members("Image")) == rids
 
 
 @pytest.mark.parametrize(

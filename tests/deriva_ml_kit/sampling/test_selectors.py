@@ -46,7 +46,7 @@ def test_rows_without_rids_are_told_apart_by_all_their_columns():
 
 def test_what_does_not_go_is_a_value_error_with_the_reason():
     df = frame(["a", None, "b"])
-    with pytest.raises(ValueError, match="1 of 3 rows have no value of Grade.Name"):
+    with pytest.raises(ValueError, match=r"1 of 3 rows have no value of Grade\.Name"):
         stratified_split("Grade.Name")(df, {"A": 1}, 1)
     with pytest.raises(ValueError, match=r"no column Grade\.Nam; columns: Image\.RID, Grade\.Name"):
         stratified_split("Grade.Nam")(df, {"A": 1}, 1)
