@@ -7,6 +7,7 @@ release does not see such features.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from deriva.core.ermrest_model import Column, FindAssociationResult, ForeignKey, Table
@@ -46,6 +47,10 @@ class Feature(ReleasedFeature):  # type: ignore[misc]  # the release is untyped
 
     def feature_record_class(self) -> type[FeatureRecord]:
         """The class of this feature's records."""
+        return self._record_class
+
+    @cached_property
+    def _record_class(self) -> type[FeatureRecord]:
         return record_class(self)
 
 

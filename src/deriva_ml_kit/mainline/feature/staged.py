@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Flush:
             self.report.count(name, uploaded=sent, failed=sum(1 for _ in self._lines(staged, [])) - sent)
             self.report.errors.append(f"{name}: {said(error)}")
             return
-        lost = repeated(staged, feature.target_table.name) if stored < sent else 0
+        lost = repeated(staged, [feature.target_column, *feature.qualifier_columns]) if stored < sent else 0
         self.report.count(name, uploaded=sent - lost, failed=lost)
         if lost:
             self.report.errors.append(
@@ -111,12 +111,13 @@ def stage(working_dir: Path, schema: str, execution_rid: str, records: Iterable[
     return count
 
 
-def repeated(staged: Path, target_column: str) -> int:
-    """How many staged values have the same target record as another one before them."""
-    targets: set[str] = set()
+def repeated(staged: Path, columns: Sequence[str]) -> int:
+    """How many staged values have the same target record, and qualifiers, as another one before them."""
+    targets: set[tuple[str, ...]] = set()
     count = 0
     with staged.open(encoding="utf-8") as lines:
         for line in lines:
             count += 1
-            targets.add(json.loads(line)[target_column])
+            values = json.loads(line)
+            targets.add(tuple(values[column] for column in columns))
     return count - len(targets)

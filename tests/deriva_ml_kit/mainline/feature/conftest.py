@@ -50,7 +50,8 @@ def gallery(local_host: Any, tmp_path_factory: pytest.TempPathFactory) -> Galler
     model.schemas["gallery"].create_table(Table.define("Exec", [Column.define("Note", TEXT)]))
     found = Gallery(local_host.hostname, str(catalog.catalog_id))
     ml = found.connect(tmp_path_factory.mktemp("gallery"))
-    ml.add_term("Workflow_Type", "Labelling", description="Labels pictures.")
+    for kind in ("Labelling", "Training"):
+        ml.add_term("Workflow_Type", kind, description=kind)
     ml.create_asset("Picture")
     ml.create_asset("Mask")
     for vocabulary, terms in {"Style": ("cubism", "realism"), "Side": ("left", "right")}.items():

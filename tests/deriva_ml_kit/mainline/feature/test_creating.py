@@ -121,7 +121,7 @@ def test_a_target_with_a_name_of_its_own_is_referred_to_by_its_rid(released, art
     assert target_of(art, "Era") == "RID"
 
 
-def test_a_target_whose_name_begins_another_columns_keeps_its_name(gallery, released, art, tmp_path) -> None:
+def test_a_target_whose_name_begins_another_columns_keeps_its_name(gallery, released, art, workflow, tmp_path) -> None:
     released.create_feature("Exec", "Note_released", terms=["Style"])
     art.create_feature("Exec", "Note", terms=["Style"])
 
@@ -134,6 +134,12 @@ def test_a_target_whose_name_begins_another_columns_keeps_its_name(gallery, rele
     again = gallery.connect(tmp_path / "again")
     assert {"Exec2", "Style"} <= again.feature_record_class("Exec", "Note_released").model_fields.keys()
     assert [column.name for column in again.lookup_feature("Exec", "Note_released").feature_columns] == ["Style"]
+    (target,) = again.catalog.post("/entity/gallery:Exec?defaults=RID,RCT,RMT,RCB,RMB", json=[{"Note": "x"}]).json()
+    record = again.feature_record_class("Exec", "Note_released")
+    with again.create_execution(description="fills it", workflow=workflow) as exe:
+        exe.add_features([record(Exec2=target["RID"], Style="cubism")])
+    exe.commit_output_assets()
+    assert [value.Exec2 for value in again.feature_values("Exec", "Note_released")] == [target["RID"]]
 
 
 def test_two_columns_may_refer_to_the_same_asset_table_and_one_to_the_targets_own(art) -> None:

@@ -3,7 +3,8 @@ from deriva.core.ermrest_model import Table
 from deriva_ml.core.exceptions import DerivaMLException
 from deriva_ml.feature import Feature as ReleasedFeature
 
-from deriva_ml_kit.mainline.errors import DerivaMLFeatureNotFound, DerivaMLTableNotFound
+from deriva_ml_kit.mainline import Workflow
+from deriva_ml_kit.mainline.errors import DerivaMLFeatureNotFound, DerivaMLTableNotFound, DerivaMLUploadError
 from deriva_ml_kit.mainline.feature.records import FeatureRecord
 
 pytestmark = pytest.mark.catalog
@@ -60,6 +61,25 @@ def test_values_of_both_sides_are_kept_apart(art, sided, new_pictures, new_execu
 
     chosen = art.feature_values("Picture", sided, selector=FeatureRecord.select_newest)
     assert {(r.Side, r.Style) for r in chosen if r.Picture == picture} == {("left", "realism"), ("right", "realism")}
+
+
+def test_one_execution_gives_both_sides_a_value_and_no_side_two(art, sided, new_pictures) -> None:
+    workflow = Workflow(
+        name="T", workflow_type="Labelling", url="https://example.org/s.py", checksum="51de", version="1"
+    )
+    look = art.feature_record_class("Picture", sided)
+    (picture,) = new_pictures(1)
+    both = [look(Picture=picture, Side=side, Style="cubism") for side in ("left", "right")]
+
+    with art.create_execution(description="both sides", workflow=workflow) as exe:
+        exe.add_features(both)
+    assert exe.commit_output_assets().total_uploaded >= 2
+    assert len(list(art.feature_values("Picture", sided, execution_rids=[exe.execution_rid]))) == 2
+
+    with art.create_execution(description="one side twice", workflow=workflow) as exe:
+        exe.add_features([*both, look(Picture=picture, Side="left", Style="realism")])
+    with pytest.raises(DerivaMLUploadError, match="1 of 3 values were not stored"):
+        exe.commit_output_assets()
 
 
 def test_what_does_not_exist_is_named_with_what_does(art) -> None:
