@@ -283,6 +283,10 @@ def object_store(hostname: str, credential: Any, limits: Limits) -> HatracStore:
     """A client of a host's object store that sends its requests by this policy."""
     store = HatracStore("https", hostname, credential, session_config=session_config(limits))
     install(store, limits)
+    # What the environment says of proxies and certificates is asked once, not for every one of thousands of objects.
+    settings = store._session.merge_environment_settings(f"https://{hostname}/", {}, None, None, None)
+    store._session.verify, store._session.proxies = settings["verify"], settings["proxies"]
+    store._session.trust_env = False
     return store
 
 

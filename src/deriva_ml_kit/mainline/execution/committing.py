@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from deriva_ml_kit.mainline.errors import DerivaMLUploadError
+from deriva_ml_kit.mainline.execution.objects import Objects
 from deriva_ml_kit.mainline.execution.outputs import AssetFilePath, Register
 from deriva_ml_kit.mainline.execution.report import ProgressCallback, UploadReport
 from deriva_ml_kit.mainline.execution.upload import Uploader, files_below
@@ -61,7 +62,8 @@ def send(
     """
     root = register.root
     entries = register.entries()
-    uploader = Uploader(ml.catalog, ml.model, ml.host_name, ml.credential, execution_rid)
+    objects = Objects(ml.host_name, ml.credential, ml.limits, root)
+    uploader = Uploader(ml.catalog, ml.model, objects, ml.limits, execution_rid)
     rows = uploader.upload(root, entries, report, progress)
     if not report.errors:
         rids = {str(root / path): str(row["RID"]) for path, row in rows.items()}
