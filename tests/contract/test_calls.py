@@ -13,7 +13,7 @@ from deriva_ml_kit import mainline
 CUSTOMARY = {"ml": "DerivaML", "exe": "Execution", "execution": "Execution", "bag": "DatasetBag", "dataset": "Dataset"}
 # Ours, in addition to main line: nothing that a project must have.
 OWN: set[tuple[str, str]] = set()
-# The layer that knows both generations may use the internals of the release.
+# The layer that supplies main line's names never runs on main line; its calls of its own classes are mypy's to check.
 LAYER = "src/deriva_ml_kit/mainline/"
 
 
@@ -21,7 +21,9 @@ def sources() -> Iterator[tuple[str, list[Bound]]]:
     """Every Python source of ours, by name, with its calls."""
     for folder in ("src/deriva_ml_kit", "skills", "scripts"):
         for path in sorted((ROOT / folder).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), bound_calls(path.read_text(encoding="utf-8"))
+            name = str(path.relative_to(ROOT))
+            if not name.startswith(LAYER):
+                yield name, bound_calls(path.read_text(encoding="utf-8"))
     for span in fences("python"):
         yield span.where, bound_calls(span.text, CUSTOMARY)
 
@@ -32,7 +34,7 @@ def test_main_line_takes_every_call(name: str, found: list[Bound], counted: Coun
     own = {bound for bound in found if not bound.known and (bound.owner, bound.name) not in OWN}
 
     assert [f"{name}:{b.line}: {b.owner}.{b.name}: {b.complaint}" for b in found if b.complaint] == []
-    assert name.startswith(LAYER) or [f"{name}:{b.line}: main line has no {b.owner}.{b.name}" for b in own] == []
+    assert [f"{name}:{b.line}: main line has no {b.owner}.{b.name}" for b in own] == []
 
 
 @pytest.mark.parametrize(("name", "found"), [pytest.param(*source, id=source[0]) for source in sources() if source[1]])

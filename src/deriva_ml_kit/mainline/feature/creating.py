@@ -41,13 +41,13 @@ def table_of(
     """
     draft = _Draft(model)
     about = draft.target(target, name)
-    for table in assets:
+    for table in draft.listed("assets", assets):
         draft.reference(table, "assets", "an asset table", model.is_asset)
-    for table in terms:
+    for table in draft.listed("terms", terms):
         draft.reference(table, "terms", "a vocabulary", model.is_vocabulary)
-    for given in metadata:
+    for given in draft.listed("metadata", metadata):
         draft.metadata(given)
-    draft.make_optional(optional)
+    draft.make_optional(draft.listed("optional", optional))
     if about is None or draft.faults:
         message = f"The feature {name} on {_called(target)} cannot be made. Nothing was written."
         raise DerivaMLFaults(draft.faults, message=message)
@@ -78,6 +78,12 @@ class _Draft:
 
     def fault(self, argument: str, value: Any, message: str, remedy: str | None = None) -> None:
         self.faults.append(Fault(message, column=argument, value=_called(value), remedy=remedy))
+
+    def listed(self, argument: str, given: Sequence[Any]) -> Sequence[Any]:
+        if not isinstance(given, str):
+            return given
+        self.fault(argument, given, "is a name where a list of them is taken", remedy=f"write [{given!r}]")
+        return ()
 
     def target(self, target: Table | str, name: str) -> Table | None:
         if not NAME.fullmatch(name):

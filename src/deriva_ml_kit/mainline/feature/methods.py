@@ -121,8 +121,9 @@ class FeatureMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is 
             optional=optional or (),
             comment=comment,
         )
-        self.add_term(MLVocab.feature_name, name, description=comment)
+        # The table first: who may not make it leaves no name behind.
         self.model.schemas[self.domain_schema].create_table(definition)
+        self.add_term(MLVocab.feature_name, name, description=comment)
         return self.feature_record_class(target_table, name)
 
     def _feature_term(self, name: str) -> str:

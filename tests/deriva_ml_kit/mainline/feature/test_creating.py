@@ -80,6 +80,12 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_written(art) -> None:
     assert snaptime(art) == before
 
 
+def test_a_name_is_not_taken_for_a_list_of_letters(art) -> None:
+    with pytest.raises(DerivaMLFaults, match=r"write \['Style'\]") as caught:
+        art.create_feature("Picture", "Letters", terms="Style", optional="Style")
+    assert [fault.column for fault in caught.value.faults] == ["terms", "optional"]
+
+
 @pytest.mark.parametrize(
     ("target", "name", "message"),
     [
