@@ -39,7 +39,7 @@ Version: TypeAlias = ReleasedVersion | str
 class Dataset(Denormalizing):
     """A dataset of a catalog, as it is now; or as it was, if the catalog is a snapshot.
 
-    Code for the release had its RID or its row instead: `f"{dataset}"` gives the one, `dataset["RID"]` is as of the other.
+    Code for the release had its RID or its row instead: `f"{dataset}"` is the one, `dataset["RID"]` reads the other.
 
     Args:
         catalog: Where it is.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import deriva_ml
 import pytest
+from tests_of_datasets import make_images
 
 from deriva_ml_kit.mainline import DerivaML
-from deriva_ml_kit.mainline.catalog.rows import insert
 from deriva_ml_kit.mainline.dataset.dataset import Dataset
 
 
@@ -24,13 +25,6 @@ def shared_ml(lab: Any, tmp_path_factory: pytest.TempPathFactory) -> DerivaML:
 @pytest.fixture
 def ml(shared_ml: DerivaML) -> DerivaML:
     return shared_ml
-
-
-def make_images(ml: DerivaML, count: int) -> list[str]:
-    names = [uuid4().hex for _ in range(count)]
-    rows = ({"URL": f"/hatrac/{n}", "Filename": n, "Length": 1, "MD5": n, "Split": "train"} for n in names)
-    wanted = ["Description", "Position"]
-    return [row["RID"] for row in insert(ml.catalog, "lab", "Image", rows, defaults=wanted)]
 
 
 @pytest.fixture
@@ -63,3 +57,30 @@ def dataset(new: Callable[..., Dataset], images: list[str]) -> Dataset:
 def plain(lab: Any, tmp_path: Path) -> Iterator[Any]:
     """The release's own client of the same catalog."""
     yield deriva_ml.DerivaML(lab.hostname, lab.catalog_id, working_dir=tmp_path / "plain", use_minid=False)
+
+
+@pytest.fixture
+def execution(ml: DerivaML, workflow: Any) -> Any:
+    """An execution of no particular work."""
+    return ml.create_execution(description="Tests of datasets", workflow=workflow)
+
+
+@pytest.fixture
+def requests_sent(ml: DerivaML, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
+    """A context that counts the requests of the shared connection by method."""
+
+    @contextmanager
+    def counting() -> Iterator[Counter[str]]:
+        sent: Counter[str] = Counter()
+        session = ml.catalog._session
+        send = session.send
+
+        def counted(request: Any, **options: Any) -> Any:
+            sent[request.method] += 1
+            return send(request, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(session, "send", counted)
+            yield sent
+
+    return counting
