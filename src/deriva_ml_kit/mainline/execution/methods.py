@@ -19,6 +19,7 @@ from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError, DerivaMLDa
 from deriva_ml_kit.mainline.execution.execution import Execution, restored
 from deriva_ml_kit.mainline.execution.finding import execution_rows
 from deriva_ml_kit.mainline.execution.leftovers import pending
+from deriva_ml_kit.mainline.execution.lineage import LineageResult, lookup_lineage
 from deriva_ml_kit.mainline.execution.record import ExecutionRecord, MultirunStatusSummary, records
 from deriva_ml_kit.mainline.execution.report import UploadReport
 from deriva_ml_kit.mainline.execution.status import AnyStatus, read
@@ -162,3 +163,19 @@ class ExecutionMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release i
         rows = self.catalog.get(f"/attribute/{path}/RID,Status").json()
         counts = Counter(read(row["Status"]).value for row in rows)
         return MultirunStatusSummary(workflow_rid=workflow_rid, counts=dict(counts), total=len(rows))
+
+    def lookup_lineage(
+        self: DerivaML, rid: str, *, depth: int | None = None, max_executions: int = 500
+    ) -> LineageResult:
+        """Where something comes from: the execution that made it, its inputs, the executions behind those, and so on.
+
+        Args:
+            rid: RID of a dataset, an asset, a feature value or an execution.
+            depth: How many generations of executions before the one that made it; all where not given.
+            max_executions: At most so many executions.
+
+        Raises:
+            DerivaMLNotFoundError: No such RID.
+            DerivaMLDataError: It is none of these.
+        """
+        return lookup_lineage(self, rid, depth=depth, max_executions=max_executions)

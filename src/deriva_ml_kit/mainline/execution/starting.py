@@ -14,6 +14,7 @@ from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
 
 from deriva_ml_kit.mainline.catalog.rows import Row, insert_once
 from deriva_ml_kit.mainline.catalog.single import refuse_snapshot, row_of
+from deriva_ml_kit.mainline.dataset.spec import refuse_in_development
 from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError, listed
 from deriva_ml_kit.mainline.execution import inputs
 from deriva_ml_kit.mainline.execution.environment import environment
@@ -46,6 +47,7 @@ def check(ml: DerivaML, configuration: ExecutionConfiguration, *, dry_run: bool)
         types.named(ml, types_of(workflow))
     else:
         row_of(ml, "Workflow", workflow)
+    refuse_in_development(configuration.datasets)
     inputs.check(ml, configuration)
 
 
