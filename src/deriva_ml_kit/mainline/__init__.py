@@ -14,6 +14,7 @@ This is the only place that knows two generations, and the only one that uses in
     asset/      Asset objects, their files
     dataset/    Dataset, DatasetSpec
     bag/        datasets on this disk
+    denormalize/  tables of a dataset side by side
     errors.py   main line's exceptions
 """
 
@@ -24,12 +25,12 @@ from deriva_ml_kit.mainline.generation import handed_on, has_main_line
 if TYPE_CHECKING or not has_main_line():
     from deriva_ml.core.exceptions import DerivaMLException, DerivaMLInvalidTerm
     from deriva_ml.dataset.aux_classes import VersionPart
-    from deriva_ml.dataset.dataset_bag import DatasetBag
     from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 
     from deriva_ml_kit.mainline.asset.asset import Asset
     from deriva_ml_kit.mainline.asset.records import AssetRecord
     from deriva_ml_kit.mainline.asset.spec import AssetSpec, AssetSpecConfig
+    from deriva_ml_kit.mainline.bag.dataset_bag import DatasetBag
     from deriva_ml_kit.mainline.dataset.dataset import Dataset
     from deriva_ml_kit.mainline.dataset.spec import DatasetHistory, DatasetReference, DatasetSpec, DatasetSpecConfig
     from deriva_ml_kit.mainline.dataset.versions import DatasetVersion
@@ -39,6 +40,12 @@ if TYPE_CHECKING or not has_main_line():
         DerivaMLCycleError,
         DerivaMLDataError,
         DerivaMLDatasetNotFound,
+        DerivaMLDenormalizeAmbiguousPath,
+        DerivaMLDenormalizeDownstreamLeaf,
+        DerivaMLDenormalizeError,
+        DerivaMLDenormalizeMultiLeaf,
+        DerivaMLDenormalizeNoSink,
+        DerivaMLDenormalizeUnrelatedAnchor,
         DerivaMLDirtyWorkflowError,
         DerivaMLExecutionError,
         DerivaMLFeatureNotFound,
@@ -79,6 +86,12 @@ __all__ = [
     "DerivaMLCycleError",
     "DerivaMLDataError",
     "DerivaMLDatasetNotFound",
+    "DerivaMLDenormalizeAmbiguousPath",
+    "DerivaMLDenormalizeDownstreamLeaf",
+    "DerivaMLDenormalizeError",
+    "DerivaMLDenormalizeMultiLeaf",
+    "DerivaMLDenormalizeNoSink",
+    "DerivaMLDenormalizeUnrelatedAnchor",
     "DerivaMLDirtyWorkflowError",
     "DerivaMLException",
     "DerivaMLExecutionError",
