@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from deriva.core import urlquote
-from deriva.core.ermrest_catalog import ErmrestSnapshot
 from deriva.core.ermrest_model import Table
 from deriva_ml.core.definitions import MLVocab
 
 from deriva_ml_kit.mainline.asset import download, links
 from deriva_ml_kit.mainline.catalog.paged import paged
 from deriva_ml_kit.mainline.catalog.rows import insert, table_name
-from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError, DerivaMLReadOnlyError
+from deriva_ml_kit.mainline.catalog.single import refuse_snapshot
+from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError, DerivaMLNotFoundError
 from deriva_ml_kit.mainline.feature.definition import Feature
 
 if TYPE_CHECKING:
@@ -74,14 +74,16 @@ class Asset:
 
         Raises:
             DerivaMLReadOnlyError: When set: the asset was read from a snapshot.
+            DerivaMLNotFoundError: When set: the asset is gone.
         """
         return self._description
 
     @description.setter
     def description(self, value: str | None) -> None:
-        self._refuse_on_snapshot()
+        refuse_snapshot(self._ml)
         row = {"RID": self.asset_rid, "Description": value}
-        self._ml.catalog.put(f"/attributegroup/{self._path}/RID;Description", json=[row])
+        if not self._ml.catalog.put(f"/attributegroup/{self._path}/RID;Description", json=[row]).json():
+            raise DerivaMLNotFoundError(f"Asset {self.asset_rid} is gone from {self.asset_table}.")
         self._description = value
 
     @property
@@ -103,7 +105,7 @@ class Asset:
             DerivaMLInvalidTerm: There is no such type.
             DerivaMLReadOnlyError: The asset was read from a snapshot.
         """
-        self._refuse_on_snapshot()
+        refuse_snapshot(self._ml)
         link = self._type_link()
         name = self._ml.lookup_term(MLVocab.asset_type, type_name).name
         row = {link.asset: self.asset_rid, link.other: name}
@@ -119,7 +121,7 @@ class Asset:
         Raises:
             DerivaMLReadOnlyError: The asset was read from a snapshot.
         """
-        self._refuse_on_snapshot()
+        refuse_snapshot(self._ml)
         link = self._type_link()
         try:
             self._ml.catalog.delete(f"/entity/{self._where(link)}&{urlquote(link.other, '')}={urlquote(type_name, '')}")
@@ -194,7 +196,3 @@ class Asset:
         if link is None:
             raise DerivaMLConfigurationError(f"Assets of {self.asset_table} have no types.")
         return link
-
-    def _refuse_on_snapshot(self) -> None:
-        if isinstance(self._ml.catalog, ErmrestSnapshot):
-            raise DerivaMLReadOnlyError(f"Asset {self.asset_rid} was read from a snapshot, which cannot be changed.")

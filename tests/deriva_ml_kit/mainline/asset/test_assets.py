@@ -181,6 +181,8 @@ def test_types_and_description_are_changed_in_the_catalog(ml, made) -> None:
 
     asset.description = "a note"
     assert asset.description == ml.lookup_asset(made["note"]).description == "a note"
+    with pytest.raises(DerivaMLNotFoundError, match="9-ZZZZ is gone from Image"):
+        Asset(ml, "9-ZZZZ", "Image").description = "too late"
     asset.description = None
     assert ml.lookup_asset(made["note"]).description is None
 
