@@ -19,7 +19,7 @@ from deriva_ml_kit import script
 from deriva_ml_kit.datasets.versions import released_version
 from deriva_ml_kit.errors import Undecidable
 from deriva_ml_kit.mainline import DatasetSpec, DerivaML, DerivaMLAuthenticationError, DerivaMLConfigurationError
-from deriva_ml_kit.mainline.bag.cache import fetch, intact
+from deriva_ml_kit.mainline.bag.cache import intact, obtain
 from deriva_ml_kit.mainline.bag.index import CacheIndex
 from deriva_ml_kit.mainline.bag.preview import preview, require_space, size
 from deriva_ml_kit.mainline.catalog.folders import default_cache_dir
@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> Mapping[str, Any]:
     if args.dry_run:
         facts = {"rid": spec.rid, "version": version, "rows": wanted.rows, "files": wanted.files, "bytes": wanted.bytes}
         return {"status": "would fetch", "offline": False, **facts, "tables": wanted.tables}
-    return {"status": "fetched", "offline": False, **asdict(fetch(ml, spec, snapshot, wanted))}
+    return {"status": "fetched", "offline": False, **asdict(obtain(ml, spec, checksums=args.verify))}
 
 
 def offline(args: argparse.Namespace, index: CacheIndex, reason: DerivaMLConfigurationError) -> Mapping[str, Any]:

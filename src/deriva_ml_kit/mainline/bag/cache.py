@@ -1,27 +1,32 @@
-"""Fetch a dataset version into the cache, verified, so that later runs start from the local copy.
+"""Dataset versions on this disk: found there, or made and fetched once, and then found there.
 
-Goes in: a connection, a dataset version. Comes out: an ``Entry`` of the cache index. What is damaged (a program was
-killed while unpacking a bag, which the release would use as it is) is thrown away and fetched again, once.
+Goes in: a connection, a dataset version. Comes out: an ``Entry`` of the cache index. A version that is whole costs one
+question, for its snapshot. What is damaged is mended: files one by one, tables with the whole bag.
 """
 
 from __future__ import annotations
 
+import logging
 import shutil
+import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bdbag import bdbag_api
+import requests
+from deriva_ml.dataset.aux_classes import DatasetSpec
 
-from deriva_ml_kit.errors import KitError
+from deriva_ml_kit.mainline.bag.fetch import fetch_files
 from deriva_ml_kit.mainline.bag.index import CacheIndex, Entry
-from deriva_ml_kit.mainline.bag.preview import Preview
+from deriva_ml_kit.mainline.bag.made import count_rows, make_bag
 from deriva_ml_kit.mainline.bag.verify import Problem, fetch_lengths, verify_bag
-from deriva_ml_kit.mainline.dataset.dataset import DatasetSpec
-from deriva_ml_kit.mainline.ml import DerivaML
-from deriva_ml_kit.progress import progress
+from deriva_ml_kit.mainline.catalog.transport import Limits
 
-# The release's own mark beside a bag whose files were fetched and checked; without it they are fetched again.
-MATERIALIZED_MARK = "validated_check.txt"
+if TYPE_CHECKING:
+    from deriva_ml_kit.mainline.ml import DerivaML
+
+logger = logging.getLogger("deriva_ml_kit")
 
 
 def intact(index: CacheIndex, rid: str, version: str, *, files: bool, checksums: bool) -> Entry | None:
@@ -41,79 +46,97 @@ def intact(index: CacheIndex, rid: str, version: str, *, files: bool, checksums:
     return None if damaged else entry
 
 
-def fetch(ml: DerivaML, spec: DatasetSpec, snapshot: str, wanted: Preview) -> Entry:
-    """Download a dataset version, verify every checksum, and note it in the index.
+def index_of(ml: DerivaML) -> CacheIndex:
+    """The index of a connection's cache."""
+    return CacheIndex(Path(ml.cache_dir), ml.host_name, str(ml.catalog_id).partition("@")[0])
+
+
+def obtain(ml: DerivaML, spec: DatasetSpec, *, checksums: bool = False) -> Entry:
+    """Have a dataset version on this disk: as it lies there if it is whole, else made, mended or completed.
+
+    Two programs that want the same version do it one after the other, so that the second finds what the first made.
 
     Args:
         ml: The connection; its cache folder is used.
-        spec: Dataset and version; ``materialize`` says whether asset files are fetched too.
-        snapshot: The catalog snapshot of the version.
-        wanted: What the catalog says will come.
+        spec: Dataset and version; ``materialize`` says whether asset files are wanted too.
+        checksums: Of a version that is there, compare all checksums, not only lengths.
 
     Raises:
-        KitError: Files are missing or differ from their checksums, twice.
+        DerivaMLNotFoundError: There is no such dataset or version.
+        DerivaMLDataError: Files are gone, or are not what the catalog describes.
+        requests.RequestException: The catalog does not answer, and the version is not on this disk.
     """
-    problems: list[Problem] = []
-    for _attempt in range(2):
-        bag = _download(ml, spec)
-        problems = verify_bag(bag, materialized=spec.materialize)
-        if not problems:
-            entry = _entry(ml, spec, snapshot, bag, wanted)
-            CacheIndex(Path(ml.cache_dir), ml.host_name, str(ml.catalog_id)).record(entry)
-            return entry
-        _discard(bag, problems)
-    shown = "".join(f"\n  {problem}" for problem in problems[:10])
-    raise KitError(
-        f"The bag of {spec.rid}@{spec.version} is damaged ({len(problems)} files):{shown}",
-        remedy="Fetched twice. If files are missing, are they still in the catalog's object store?",
-    )
+    index = index_of(ml)
+    excluded = tuple(sorted(getattr(spec, "exclude_tables", None) or ()))
+    version = str(spec.version)
+    try:
+        where = ml._version_snapshot(spec)
+    except requests.ConnectionError:
+        known = index.find(spec.rid, version, excluded)
+        if known is None or _damage(known, spec, checksums=checksums):
+            raise
+        logger.warning("The catalog does not answer; %s@%s is taken as it lies in %s.", spec.rid, version, known.bag)
+        return known
+    snapshot = where.partition("@")[2]
+    with index.sole(spec.rid, version, excluded):
+        entry = index.find(spec.rid, version, excluded)
+        if entry is None or entry.snapshot != snapshot or not _mended(entry, spec, checksums=checksums):
+            entry = _made(ml, spec, where, excluded)
+            index.record(entry)
+        if spec.materialize:
+            fetch_files(Path(entry.bag), _limits(ml, spec), {ml.host_name: ml.credential})
+            if not entry.materialized:
+                entry = replace(entry, materialized=True)
+                index.record(entry)
+        return entry
 
 
-def _discard(bag: Path, problems: list[Problem]) -> None:
-    """Remove the damaged files if the catalog can give them again one by one, else the whole bag."""
-    (bag.parent / MATERIALIZED_MARK).unlink(missing_ok=True)
+def _damage(entry: Entry, spec: DatasetSpec, *, checksums: bool) -> list[Problem]:
+    return verify_bag(Path(entry.bag), materialized=spec.materialize or entry.materialized, checksums=checksums)
+
+
+def _mended(entry: Entry, spec: DatasetSpec, *, checksums: bool) -> bool:
+    """Remove what is damaged; says whether the rest is worth keeping."""
+    bag = Path(entry.bag)
+    problems = _damage(entry, spec, checksums=checksums)
     if {problem.name for problem in problems} <= fetch_lengths(bag).keys():
         for problem in problems:
             (bag / problem.name).unlink(missing_ok=True)
-    else:
-        shutil.rmtree(bag.parent)
+        return True
+    remove(bag.parent)
+    return False
 
 
-def _download(ml: DerivaML, spec: DatasetSpec) -> Path:
-    rows_only = DatasetSpec(rid=spec.rid, version=spec.version, materialize=False)
-    bag = Path(ml.download_dataset_bag(rows_only).model.bag_path)
-    mark = bag.parent / MATERIALIZED_MARK
-    if spec.materialize and not mark.exists():
-        _fetch_files(bag)
-        if not verify_bag(bag):
-            mark.touch()
-    return bag
+def remove(folder: Path) -> None:
+    """Remove a folder of the cache: gone at once, whatever interrupts the removal."""
+    grave = Path(tempfile.mkdtemp(prefix=".removed-", dir=folder.parent))
+    folder.rename(grave / folder.name)
+    shutil.rmtree(grave)
 
 
-def _fetch_files(bag: Path) -> None:
-    with progress(len(fetch_lengths(bag)), "Fetching") as advance:
-        done = 0
-
-        def step(current: int, _total: int) -> bool:
-            nonlocal done
-            advance(current - done)
-            done = current
-            return True
-
-        bdbag_api.resolve_fetch(str(bag), force=False, callback=step)
-
-
-def _entry(ml: DerivaML, spec: DatasetSpec, snapshot: str, bag: Path, wanted: Preview) -> Entry:
+def _made(ml: DerivaML, spec: DatasetSpec, where: str, excluded: tuple[str, ...]) -> Entry:
+    bag, checksum = make_bag(ml.catalog_snapshot(where), spec, Path(ml.cache_dir))
+    lengths = fetch_lengths(bag)
     return Entry(
         hostname=ml.host_name,
-        catalog_id=str(ml.catalog_id),
+        catalog_id=str(ml.catalog_id).partition("@")[0],
         rid=spec.rid,
         version=str(spec.version),
-        snapshot=snapshot,
+        snapshot=where.partition("@")[2],
         bag=str(bag),
-        materialized=spec.materialize or (bag.parent / MATERIALIZED_MARK).exists(),
-        rows=wanted.rows,
-        files=wanted.files,
-        bytes=wanted.bytes,
+        materialized=False,
+        rows=count_rows(bag),
+        files=len(lengths),
+        bytes=sum(length or 0 for length in lengths.values()),
         cached_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        checksum=checksum,
+        excluded=excluded,
     )
+
+
+def _limits(ml: DerivaML, spec: DatasetSpec) -> Limits:
+    """What the connection allows, or less if the dataset's spec says so."""
+    limits = replace(ml.limits, workers=min(ml.limits.workers, getattr(spec, "fetch_concurrency", ml.limits.workers)))
+    if timeout := getattr(spec, "timeout", None):
+        limits = replace(limits, connect_seconds=timeout[0], read_seconds=timeout[1])
+    return limits

@@ -15,11 +15,13 @@ from deriva_ml.core.exceptions import DerivaMLInvalidTerm
 from deriva_ml.dataset.aux_classes import DatasetHistory, DatasetVersion
 from deriva_ml.dataset.dataset_bag import DatasetBag as ReleasedBag
 
+from deriva_ml_kit.mainline.bag.fetch import fetch_files
 from deriva_ml_kit.mainline.bag.loading import quoted
 from deriva_ml_kit.mainline.bag.restructure import restructure
 from deriva_ml_kit.mainline.bag.samples import Samples, tf_dataset, torch_dataset
 from deriva_ml_kit.mainline.bag.source import BagSource, BagValues
 from deriva_ml_kit.mainline.catalog.rows import Row
+from deriva_ml_kit.mainline.catalog.transport import Limits
 from deriva_ml_kit.mainline.denormalize.methods import WideTables
 from deriva_ml_kit.mainline.denormalize.source import Source
 from deriva_ml_kit.mainline.errors import DerivaMLNotFoundError, DerivaMLTableNotFound, DerivaMLValidationError
@@ -120,11 +122,9 @@ class DatasetBag(WideTables, ReleasedBag):  # type: ignore[misc]  # the release 
             This bag.
 
         Raises:
-            KitError: Files are missing or differ from their checksums.
+            DerivaMLDataError: Files are gone, or differ from their checksums.
         """
-        from deriva_ml_kit.mainline.bag.fetch import fetch_files  # noqa: PLC0415  (the cache opens bags)
-
-        fetch_files(self.path, fetch_concurrency)
+        fetch_files(self.path, Limits.from_environment(workers=fetch_concurrency))
         return self
 
     def list_tables(self) -> list[str]:

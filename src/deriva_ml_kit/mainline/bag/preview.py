@@ -1,7 +1,7 @@
 """What a download of a dataset version would bring: rows, asset files and their bytes, without fetching any file.
 
-Asks the catalog, as it was at that version, the same questions that the export will ask, for RIDs and lengths only.
-A record that several paths reach counts once, as it will in the bag.
+Asks the catalog, as it was at that version, about the same ways that the download will take. A record that several
+ways lead to counts once, as it will in the bag.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deriva_ml_kit.errors import KitError
-from deriva_ml_kit.mainline.bag.exported import exported
+from deriva_ml_kit.mainline.bag.exported import table_files, table_sizes
 from deriva_ml_kit.mainline.dataset.dataset import DatasetSpec
 from deriva_ml_kit.mainline.ml import DerivaML
 
@@ -43,9 +43,13 @@ class Preview:
 
 def preview(ml: DerivaML, spec: DatasetSpec) -> Preview:
     """Count what the download of a dataset version would bring."""
-    content = exported(ml, spec)
-    tables = {table: len(rids) for table, rids in sorted(content.rids.items())}
-    return Preview(tables, len(content.lengths), sum(content.lengths.values()))
+    as_it_was = ml.catalog_snapshot(ml._version_snapshot(spec))
+    sizes = table_sizes(as_it_was, table_files(as_it_was, spec))
+    return Preview(
+        {name: size.rows for name, size in sizes.items()},
+        sum(size.files for size in sizes.values()),
+        sum(size.file_bytes for size in sizes.values()),
+    )
 
 
 def require_space(folder: Path, wanted: Preview, *, files: bool) -> None:

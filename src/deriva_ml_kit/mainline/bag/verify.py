@@ -40,13 +40,24 @@ def verify_bag(bag: Path, *, materialized: bool = True, checksums: bool = True) 
     return list(_problems(bag, remote, materialized, checksums))
 
 
+def remote_files(bag: Path) -> Iterator[tuple[str, int | None, str]]:
+    """Yield the files that a bag refers to: URL, length in bytes (None where not stated), path in the bag."""
+    fetch = bag / "fetch.txt"
+    if fetch.is_file():
+        for line in _lines(fetch):
+            url, length, path = line.split(maxsplit=2)
+            yield url, int(length) if length.isdigit() else None, _decoded(path)
+
+
 def fetch_lengths(bag: Path) -> dict[str, int | None]:
     """Return the files that a bag refers to by URL: path in the bag to length in bytes (None where not stated)."""
-    fetch = bag / "fetch.txt"
-    if not fetch.is_file():
-        return {}
-    rows = (line.split(maxsplit=2) for line in fetch.read_text(encoding="utf-8").splitlines() if line.strip())
-    return {_decoded(path): int(length) if length.isdigit() else None for _url, length, path in rows}
+    return {path: length for _url, length, path in remote_files(bag)}
+
+
+def manifest_sums(bag: Path, algorithm: str) -> dict[str, str]:
+    """Return the checksums of a bag's payload: path in the bag to checksum in hexadecimal."""
+    manifest = bag / f"manifest-{algorithm}.txt"
+    return dict(_entries(manifest)) if manifest.is_file() else {}
 
 
 def _problems(bag: Path, remote: dict[str, int | None], materialized: bool, checksums: bool) -> Iterator[Problem]:
@@ -65,10 +76,14 @@ def _problems(bag: Path, remote: dict[str, int | None], materialized: bool, chec
 
 
 def _entries(manifest: Path) -> Iterator[tuple[str, str]]:
-    for line in manifest.read_text(encoding="utf-8").splitlines():
-        if line.strip():
-            wanted, name = line.split(maxsplit=1)
-            yield _decoded(name), wanted.lower()
+    for line in _lines(manifest):
+        wanted, name = line.split(maxsplit=1)
+        yield _decoded(name), wanted.lower()
+
+
+def _lines(file: Path) -> list[str]:
+    # Not splitlines: a name may hold U+2028 and the like.
+    return [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
 
 
 def _decoded(name: str) -> str:
