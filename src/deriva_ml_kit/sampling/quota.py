@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from deriva_ml_kit.errors import Fault
 from deriva_ml_kit.sampling.faults import CannotSample, listed
@@ -128,44 +129,54 @@ class _Draw:
     """Takes whole groups until every class has what it is due."""
 
     def __init__(self, source: Records, seed: int, edges: list[str], keep: set[str]) -> None:
-        self.source = source
         self.groups = source.groups
-        self.contents = {name: Counter(source.label[rid] for rid in rids) for name, rids in self.groups.items()}
+        self.contents = {name: _counted(source.label, rids) for name, rids in self.groups.items()}
         self.forced = sorted({source.group.get(rid, rid) for rid in edges})
-        kept = {name for name, rids in self.groups.items() if not keep.isdisjoint(rids)}
-        self.by_rank = sorted(self.groups, key=lambda name: (name not in kept, rank(name, seed), name))
-        place = {name: n for n, name in enumerate(self.by_rank)}
-        self.by_size = sorted(self.groups, key=lambda name: (len(self.groups[name]), place[name]))
-        available = source.counts
-        self.rarest_first = sorted(available, key=lambda name: (available[name], name))
+        self.available = source.counts
+        kept = {source.group.get(rid, rid) for rid in keep}
+        first = sorted((name not in kept, rank(name, seed), name) for name in self.groups)
+        self.by_rank = self._holding(name for *_, name in first)
+        self.rarest_first = sorted(self.available, key=lambda name: (self.available[name], name))
+
+    @cached_property
+    def by_size(self) -> dict[str, list[str]]:
+        """As by_rank, with the smallest groups first."""
+        return {label: sorted(names, key=lambda name: len(self.groups[name])) for label, names in self.by_rank.items()}
 
     def at_most(self, size: int, floor: int) -> list[str] | None:
         """Return the sample, or None if the floors do not fit into the size."""
-        available = self.source.counts
-        floors = {name: min(floor, count) for name, count in available.items()}
-        start = self._fill(self.forced, self.by_rank, floors, size)
-        if not self._met(start, floors, size):  # large groups came first: try with the smallest
-            start = self._fill(self.forced, self.by_size, floors, size)
-        if not self._met(start, floors, size):
+        floors = {name: min(floor, count) for name, count in self.available.items()}
+        start, have = self._fill(self.forced, self.by_rank, floors, size)
+        if not _met(have, floors, size):  # large groups came first: try with the smallest
+            start, have = self._fill(self.forced, self.by_size, floors, size)
+        if not _met(have, floors, size):
             return None
-        taken = self._fill(start, self.by_rank, quotas(available, size, self._counted(start)), size)
+        taken, _ = self._fill(start, self.by_rank, quotas(self.available, size, have), size)
         return [rid for name in taken for rid in self.groups[name]]
 
     def least(self, floor: int) -> int:
         """Return a size into which the floors fit: what they take when the smallest groups come first."""
-        floors = {name: min(floor, count) for name, count in self.source.counts.items()}
-        taken = self._fill(self.forced, self.by_size, floors, len(self.source.label))
-        return sum(len(self.groups[name]) for name in taken)
+        floors = {name: min(floor, count) for name, count in self.available.items()}
+        _, have = self._fill(self.forced, self.by_size, floors, sum(self.available.values()))
+        return have.total()
 
-    def _fill(self, start: list[str], order: list[str], due: Mapping[str, int], size: int) -> list[str]:
-        """Return the groups at the start and, for each class that lacks, the first that hold it and fit."""
-        taken, inside = list(start), set(start)
-        have = self._counted(start)
-        total = have.total()
-        holding: dict[str, list[str]] = {name: [] for name in due}
+    def _holding(self, order: Iterable[str]) -> dict[str, list[str]]:
+        """Class -> the groups that hold some of it, in this order."""
+        holding: dict[str, list[str]] = {}
         for name in order:
             for label in self.contents[name]:
-                holding[label].append(name)
+                holding.setdefault(label, []).append(name)
+        return holding
+
+    def _fill(
+        self, start: Sequence[str], holding: Mapping[str, Sequence[str]], due: Mapping[str, int], size: int
+    ) -> tuple[list[str], Counter[str]]:
+        """Take the groups at the start and, for each class that lacks, the first that hold it and fit; their counts."""
+        taken, inside = list(start), set(start)
+        have: Counter[str] = Counter()
+        for name in start:
+            have.update(self.contents[name])
+        total = have.total()
         for label in self.rarest_first:
             for name in holding[label]:
                 if have[label] >= due[label]:
@@ -173,19 +184,20 @@ class _Draw:
                 if name not in inside and total + len(self.groups[name]) <= size:
                     taken.append(name)
                     inside.add(name)
-                    have += self.contents[name]
+                    have.update(self.contents[name])
                     total += len(self.groups[name])
-        return taken
+        return taken, have
 
-    def _met(self, taken: list[str], due: Mapping[str, int], size: int) -> bool:
-        have = self._counted(taken)
-        return have.total() <= size and all(have[label] >= count for label, count in due.items())
 
-    def _counted(self, taken: list[str]) -> Counter[str]:
-        have: Counter[str] = Counter()
-        for name in taken:
-            have += self.contents[name]
-        return have
+def _counted(label: Mapping[str, str], rids: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for rid in rids:
+        found[label[rid]] = found.get(label[rid], 0) + 1
+    return found
+
+
+def _met(have: Counter[str], due: Mapping[str, int], size: int) -> bool:
+    return have.total() <= size and all(have[label] >= count for label, count in due.items())
 
 
 def _need(available: int, given: int) -> float:

@@ -18,6 +18,8 @@ from contract_checks.surface import Call
 from deriva_ml_kit.mainline import generation
 
 CLASSES = {name for names in generation.HOMES.values() for name in names if name in surface.methods()}
+# Arguments that functions of ours with main line's names take in addition.
+FURTHER = {"split_dataset": {"group_by", "reuse"}, "subsample": {"group_by"}}
 # Attributes of our own objects that hold one of main line's.
 ATTRIBUTES = {"_ml": "DerivaML", "_ml_object": "DerivaML", "ml": "DerivaML"}
 CONTAINERS = ("Iterable", "Iterator", "Sequence", "Collection", "Generator", "list", "tuple", "set", "Mapping", "dict")
@@ -170,7 +172,9 @@ class _Finder(ast.NodeVisitor):
         starred = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
         if call is not None and not starred:
             try:
-                call.signature.bind(*node.args, **{str(keyword.arg): keyword.value for keyword in node.keywords})
+                named = {str(keyword.arg): keyword.value for keyword in node.keywords}
+                further = FURTHER.get(name, set()) if not owner else set()
+                call.signature.bind(*node.args, **{key: named[key] for key in named.keys() - further})
             except TypeError as error:
                 complaint = str(error)
         self.found.append(Bound(node.lineno, owner, name, complaint, call is not None))
