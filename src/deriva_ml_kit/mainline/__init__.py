@@ -25,7 +25,6 @@ from deriva_ml_kit.mainline.generation import handed_on, has_main_line
 if TYPE_CHECKING or not has_main_line():
     from deriva_ml.core.exceptions import DerivaMLException, DerivaMLInvalidTerm
     from deriva_ml.dataset.aux_classes import VersionPart
-    from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 
     from deriva_ml_kit.mainline.asset.asset import Asset
     from deriva_ml_kit.mainline.asset.records import AssetRecord
@@ -58,12 +57,21 @@ if TYPE_CHECKING or not has_main_line():
         DerivaMLValidationError,
         DerivaMLWorkflowError,
     )
+    from deriva_ml_kit.mainline.execution.collection import DatasetCollection
+    from deriva_ml_kit.mainline.execution.configuration import ExecutionConfiguration
     from deriva_ml_kit.mainline.execution.execution import Execution
+    from deriva_ml_kit.mainline.execution.lineage import LineageNode, LineageResult
+    from deriva_ml_kit.mainline.execution.record import ExecutionRecord, MultirunStatusSummary
     from deriva_ml_kit.mainline.execution.report import UploadProgress, UploadReport
+    from deriva_ml_kit.mainline.execution.status import ExecutionStatus
     from deriva_ml_kit.mainline.feature.definition import Feature, FeatureReference
     from deriva_ml_kit.mainline.feature.records import FeatureRecord
     from deriva_ml_kit.mainline.feature.selectors import reduce_with_selector, select_as_of
     from deriva_ml_kit.mainline.ml import DerivaML
+    from deriva_ml_kit.mainline.validation.report import (
+        DatasetSpecValidationReport,
+        ExecutionConfigurationValidationReport,
+    )
     from deriva_ml_kit.mainline.workflow.workflow import Workflow
 else:
     globals().update(handed_on())
@@ -75,10 +83,12 @@ __all__ = [
     "AssetSpecConfig",
     "Dataset",
     "DatasetBag",
+    "DatasetCollection",
     "DatasetHistory",
     "DatasetReference",
     "DatasetSpec",
     "DatasetSpecConfig",
+    "DatasetSpecValidationReport",
     "DatasetVersion",
     "DerivaML",
     "DerivaMLAuthenticationError",
@@ -107,9 +117,15 @@ __all__ = [
     "DerivaMLWorkflowError",
     "Execution",
     "ExecutionConfiguration",
+    "ExecutionConfigurationValidationReport",
+    "ExecutionRecord",
+    "ExecutionStatus",
     "Feature",
     "FeatureRecord",
     "FeatureReference",
+    "LineageNode",
+    "LineageResult",
+    "MultirunStatusSummary",
     "UploadProgress",
     "UploadReport",
     "VersionPart",
