@@ -14,7 +14,7 @@ from deriva_ml.dataset.dataset_bag import DatasetBag
 
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.mainline.catalog.rows import Row
-from deriva_ml_kit.mainline.catalog.single import change_row, has_column
+from deriva_ml_kit.mainline.catalog.single import change_row, has_column, refuse_snapshot
 from deriva_ml_kit.mainline.dataset import drift, nesting, periods, types
 from deriva_ml_kit.mainline.dataset import members as members_
 from deriva_ml_kit.mainline.dataset.creating import create
@@ -134,7 +134,10 @@ class Dataset(Denormalizing):
         names = types.names(self._ml, dataset_types)
         new = [name for name in names if name not in set(self.dataset_types)]
         if new:
-            self._before_change(_skip_version_increment)
+            if _skip_version_increment:
+                refuse_snapshot(self._ml)
+            else:
+                periods.developable(self._ml)
             types.add(self._ml, self.dataset_rid, new)
             if not _skip_version_increment:
                 self._develop(f"Added dataset type{'s' if len(new) > 1 else ''}: {', '.join(new)}")
@@ -147,7 +150,7 @@ class Dataset(Denormalizing):
         """
         [name] = types.names(self._ml, dataset_type)
         if name in self.dataset_types:
-            self._before_change()
+            periods.developable(self._ml)
             types.remove(self._ml, self.dataset_rid, name)
             self._develop(f"Removed dataset type: {name}")
 
@@ -185,7 +188,9 @@ class Dataset(Denormalizing):
         Raises:
             DerivaMLConfigurationError: The catalog cannot hold states in development; says how it can.
         """
-        self._develop(description, execution.execution_rid if execution else None)
+        by = execution.execution_rid if execution else None
+        periods.developable(self._ml, by)
+        self._develop(description, by)
 
     def release(self, bump: VersionPart | str, description: str, execution: Execution | None = None) -> DatasetVersion:
         """Mint the version that ends the period of development: of this dataset only, with a snapshot of the catalog.
@@ -291,7 +296,7 @@ class Dataset(Denormalizing):
             DerivaMLCycleError: The dataset would come to be in itself; nothing was written.
             DerivaMLConfigurationError: The catalog cannot hold states in development; says how it can.
         """
-        self._before_change()
+        periods.developable(self._ml, execution_rid)
         links = members_.to_add(self._ml, self.dataset_rid, members, validate=validate)
         if links:
             self._change(members_.add, links, description or "Added members", execution_rid)
@@ -310,7 +315,7 @@ class Dataset(Denormalizing):
             DerivaMLFaults: Some are no members; nothing was removed.
             DerivaMLConfigurationError: The catalog cannot hold states in development; says how it can.
         """
-        self._before_change()
+        periods.developable(self._ml, execution_rid)
         links = members_.to_remove(self._ml, self.dataset_rid, members)
         if links:
             self._change(members_.remove, links, description or "Removed members", execution_rid)
@@ -544,10 +549,6 @@ class Dataset(Denormalizing):
 
     def _spec(self, version: Version, **options: Any) -> DatasetSpec:
         return DatasetSpec(rid=self.dataset_rid, version=version, **options)
-
-    def _before_change(self, without_period: bool = False) -> None:
-        if not without_period:
-            periods.developable(self._ml)
 
     def _develop(self, description: str, execution_rid: str | None = None) -> None:
         periods.develop(self._ml, self.dataset_rid, description, execution_rid)

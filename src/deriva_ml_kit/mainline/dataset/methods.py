@@ -22,7 +22,7 @@ from deriva_ml_kit.mainline.catalog.paged import paged
 from deriva_ml_kit.mainline.catalog.paths import domain_schemas
 from deriva_ml_kit.mainline.catalog.rids import tables_of
 from deriva_ml_kit.mainline.catalog.rows import Row, table_name
-from deriva_ml_kit.mainline.catalog.single import Sort, refuse_snapshot, sort_clause
+from deriva_ml_kit.mainline.catalog.single import Sort, refuse_snapshot, row_of, sort_clause
 from deriva_ml_kit.mainline.dataset import creating, nesting, periods, types
 from deriva_ml_kit.mainline.dataset import members as members_
 from deriva_ml_kit.mainline.dataset.dataset import Dataset
@@ -182,8 +182,7 @@ class DatasetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is 
         Raises:
             DerivaMLDatasetNotFound: There is no such dataset.
         """
-        refuse_snapshot(self)
-        rid = _row(self, _rid(dataset_rid))["RID"]
+        rid = _changeable(self, dataset_rid, execution_rid)
         found = periods.versions(self, nesting.relatives(self, rid))
         new = {
             one: (each.released[-1] if each.released else creating.FIRST).next_release(component)
@@ -216,8 +215,7 @@ class DatasetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is 
 
         Main line's way is `Dataset.add_dataset_members`. Arguments and errors are the same.
         """
-        refuse_snapshot(self)
-        rid = _row(self, _rid(dataset_rid))["RID"]
+        rid = _changeable(self, dataset_rid, execution_rid)
         if links := members_.to_add(self, rid, members, validate=validate):
             members_.add(self, links)
             self.increment_dataset_version(rid, VersionPart.minor, description or "Added members", execution_rid)
@@ -233,8 +231,7 @@ class DatasetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is 
 
         Main line's way is `Dataset.delete_dataset_members`. Arguments and errors are the same.
         """
-        refuse_snapshot(self)
-        rid = _row(self, _rid(dataset_rid))["RID"]
+        rid = _changeable(self, dataset_rid, execution_rid)
         if links := members_.to_remove(self, rid, members):
             members_.remove(self, links)
             self.increment_dataset_version(rid, VersionPart.minor, description or "Removed members", execution_rid)
@@ -272,6 +269,14 @@ def _row(ml: DerivaML, dataset: str | ReleasedSpec, *, deleted: bool = False) ->
     other = tables_of(ml, [rid]).get(rid)
     what = f" ({rid} is a row of {other.name})" if other else ""
     raise DerivaMLDatasetNotFound(rid, f"Catalog {ml.catalog_id} on {ml.host_name} has no such dataset{what}")
+
+
+def _changeable(ml: DerivaML, dataset: str | Dataset, execution_rid: str | None) -> str:
+    """RID of a dataset, after it was found that an execution can change it."""
+    refuse_snapshot(ml)
+    if execution_rid:
+        row_of(ml, "Execution", execution_rid)
+    return str(_row(ml, _rid(dataset))["RID"])
 
 
 def _rid(dataset: str | Dataset) -> str:

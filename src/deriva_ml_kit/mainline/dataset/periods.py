@@ -25,7 +25,7 @@ from deriva_ml.dataset.aux_classes import VersionPart
 
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.mainline.catalog.rows import Row, insert, insert_once, table_name
-from deriva_ml_kit.mainline.catalog.single import has_column, refuse_snapshot
+from deriva_ml_kit.mainline.catalog.single import has_column, refuse_snapshot, row_of
 from deriva_ml_kit.mainline.dataset.spec import DatasetHistory
 from deriva_ml_kit.mainline.dataset.versions import DatasetVersion
 from deriva_ml_kit.mainline.errors import (
@@ -202,12 +202,17 @@ def snapshot_of(ml: DerivaML, rid: str, version: DatasetVersion) -> str:
     return f"{catalog}@{snapshot}"
 
 
-def developable(ml: DerivaML) -> None:
+def developable(ml: DerivaML, execution_rid: str | None = None) -> None:
     """Make sure that the catalog can hold states in development, and can be written to.
+
+    Args:
+        ml: The catalog.
+        execution_rid: Execution that is going to be recorded, if one is.
 
     Raises:
         DerivaMLConfigurationError: It lacks the table.
         DerivaMLReadOnlyError: It is a snapshot.
+        DerivaMLNotFoundError: It does not have the execution; a dry run is none.
     """
     refuse_snapshot(ml)
     if not has_column(ml, PERIODS):
@@ -217,10 +222,14 @@ def developable(ml: DerivaML) -> None:
             remedy="Add it (nothing else changes):\n"
             f"  deriva-ml-kit upgrade-catalog --hostname {ml.host_name} --catalog-id {ml.catalog_id}",
         )
+    if execution_rid:
+        row_of(ml, "Execution", execution_rid)
 
 
 def develop(ml: DerivaML, rid: str, description: str, execution_rid: str | None = None) -> DatasetVersion:
     """Record that a dataset was changed: open a period of development, or count one more change.
+
+    Whether the catalog is `developable` is asked before the change.
 
     Args:
         ml: The catalog.
@@ -234,7 +243,6 @@ def develop(ml: DerivaML, rid: str, description: str, execution_rid: str | None 
     Raises:
         Overtaken: Others changed the same dataset again and again at that moment.
     """
-    developable(ml)
     for _ in range(ATTEMPTS):
         found = _writable_versions(ml, rid)
         if unfinished := found.unfinished:
@@ -270,7 +278,7 @@ def release(
         DerivaMLValidationError: Nothing changed since the newest version, or the release of another was cut short.
         Overtaken: Someone else changed or released the dataset at the same time.
     """
-    developable(ml)
+    developable(ml, execution_rid)
     found = _writable_versions(ml, rid)
     if found.development is None or found.period is None:
         if unfinished := found.unfinished:

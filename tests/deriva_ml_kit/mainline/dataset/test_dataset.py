@@ -206,6 +206,16 @@ def test_a_version_is_downloaded(dataset: Dataset, images: list[str]) -> None:
     assert sorted(row["RID"] for row in bag.list_dataset_members()["Image"]) == sorted(images[:3])
 
 
+def test_a_state_in_development_is_downloaded_as_it_is_now(ml: DerivaML, dataset: Dataset, images: list[str]) -> None:
+    dataset.add_dataset_members(images[3:5])
+    label = dataset.current_version
+    bag = dataset.download_dataset_bag(label, materialize=False)
+    assert sorted(row["RID"] for row in bag.list_dataset_members()["Image"]) == sorted(images[:5])
+    dataset.add_dataset_members(images[5:])
+    with pytest.raises(DerivaMLNotFoundError, match=f"no version {label}"):
+        ml.download_dataset_bag(DatasetSpec(rid=dataset, version=label, materialize=False))
+
+
 def test_the_releases_own_check_of_rids_still_holds(ml: DerivaML, plain: Any, dataset: Dataset) -> None:
     assert ml._is_dataset_rid(dataset.dataset_rid)
     change_row(ml, "Dataset", dataset.dataset_rid, {"Deleted": True})

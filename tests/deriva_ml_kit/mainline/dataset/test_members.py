@@ -13,7 +13,12 @@ from tests_of_datasets import make_images
 from deriva_ml_kit.mainline import DerivaML
 from deriva_ml_kit.mainline.catalog.rows import insert
 from deriva_ml_kit.mainline.dataset.dataset import Dataset
-from deriva_ml_kit.mainline.errors import DerivaMLCycleError, DerivaMLFaults, DerivaMLTableNotFound
+from deriva_ml_kit.mainline.errors import (
+    DerivaMLCycleError,
+    DerivaMLFaults,
+    DerivaMLNotFoundError,
+    DerivaMLTableNotFound,
+)
 
 New = Callable[..., Dataset]
 
@@ -45,10 +50,9 @@ def test_a_thousand_members_take_few_requests(ml: DerivaML, plain: Any, new: New
 
     # The plain client asks for one RID after another.
     started = time.perf_counter()
-    plain.add_dataset_members(new().dataset_rid, rids[:100])
-    theirs = 10 * (time.perf_counter() - started)
-    print(f"1,000 members: {ours:.2f} s, plain client {theirs:.1f} s (from 100)")
-    assert theirs > 5 * ours
+    plain.add_dataset_members(new().dataset_rid, rids[:20])
+    theirs = time.perf_counter() - started
+    assert theirs > ours  # for a fiftieth of the members
 
 
 def test_members_are_given_by_rid_or_by_table(dataset: Dataset, images: list[str]) -> None:
@@ -167,9 +171,15 @@ def test_an_interrupted_add_is_in_development_and_can_be_repeated(
     assert sorted(dataset.list_members("Image")) == sorted(images)
 
 
-def test_no_execution_that_does_not_exist_is_recorded(dataset: Dataset, images: list[str]) -> None:
-    with pytest.raises(Exception, match=r"409|0000"):
+def test_nothing_is_changed_in_the_name_of_a_dry_run(ml: DerivaML, dataset: Dataset, images: list[str]) -> None:
+    with pytest.raises(DerivaMLNotFoundError, match="no execution 0000"):
         dataset.add_dataset_members(images[3:4], execution_rid="0000")
+    with pytest.raises(DerivaMLNotFoundError, match="no execution 0000"):
+        dataset.delete_dataset_members(images[:1], execution_rid="0000")
+    with pytest.raises(DerivaMLNotFoundError, match="no execution 0000"):
+        ml.add_dataset_members(dataset.dataset_rid, images[3:4], execution_rid="0000")
+    assert sorted(dataset.list_members("Image")) == sorted(images[:3])
+    assert str(dataset.current_version) == "0.2.0"
 
 
 # What the release has under the same names, with RIDs.

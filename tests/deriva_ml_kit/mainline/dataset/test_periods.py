@@ -159,6 +159,14 @@ def test_a_version_without_a_snapshot_gets_one(ml: DerivaML, dataset: Dataset, i
     assert len(dataset.list_dataset_members(version="0.3.0")["Image"]) == 3
 
 
+def test_a_change_finishes_the_version_before_it(ml: DerivaML, dataset: Dataset) -> None:
+    row = {"Dataset": dataset.dataset_rid, "Version": "0.3.0", "Description": "Cut short", "Execution": None}
+    insert(ml.catalog, ml.ml_schema, "Dataset_Version", [row], defaults=["Minid", "Snapshot"])
+    dataset.mark_dev("Something new")
+    assert str(dataset.current_version) == "0.3.0.post1.dev1"
+    assert version_rows(ml, dataset)[-1]["Snapshot"]
+
+
 def test_lost_answers_do_not_double_a_release(faulty_host: Any, lab: Any, dataset: Dataset, tmp_path: Any) -> None:
     ml = DerivaML(faulty_host.hostname, lab.catalog_id, working_dir=tmp_path / "far")
     dataset.mark_dev("Something")
@@ -187,7 +195,8 @@ def test_a_plain_client_reads_a_dataset_in_development(
     dataset.add_dataset_members(images[3:])
     rid = dataset.dataset_rid
     assert dataset.current_version.is_devrelease
-    assert [str(entry.dataset_version) for entry in plain.dataset_history(rid)] == ["0.1.0", "0.2.0"]
+    assert sorted(str(entry.dataset_version) for entry in plain.dataset_history(rid)) == ["0.1.0", "0.2.0"]
+    assert [str(entry.dataset_version) for entry in ml.dataset_history(rid)] == ["0.1.0", "0.2.0"]
     assert str(plain.dataset_version(rid)) == str(ml.dataset_version(rid)) == "0.2.0"
     assert len(plain.list_dataset_members(rid)["Image"]) == 6
     bag = plain.download_dataset_bag(ReleasedSpec(rid=rid, version="0.2.0", materialize=False))
