@@ -26,6 +26,9 @@ BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 STATUS_SECONDS = 30
 HTTPS_PORT = 443
 
+# Hosts for which `prepare` has done its work: their certificates, and what it left behind.
+_prepared: dict[str, tuple[Path, tuple[object, ...]]] = {}
+
 
 @dataclass(frozen=True)
 class Running:
@@ -65,7 +68,7 @@ def prepare(hostname: str) -> None:
         UsageError: The catalog is there under another name, which is the one that its addresses and logins hold.
         KitError: The login failed.
     """
-    if not is_local(hostname):
+    if not is_local(hostname) or _still_prepared(hostname):
         return
     running = status()
     if running is None or running.port != split(hostname)[1]:
@@ -79,6 +82,19 @@ def prepare(hostname: str) -> None:
     reach_directly(split(hostname)[0])
     if not has_login(hostname):
         _call("login")
+    _prepared[hostname] = (running.ca_bundle, _trusted(running.ca_bundle))
+
+
+def _still_prepared(hostname: str) -> bool:
+    """Whether this was done before and nothing has changed since: to ask the program takes a third of a second."""
+    ca_bundle, trusted = _prepared.get(hostname, (None, None))
+    return ca_bundle is not None and trusted == _trusted(ca_bundle) and has_login(hostname)
+
+
+def _trusted(ca_bundle: Path) -> tuple[object, ...]:
+    """What decides whom this process trusts and how it reaches them."""
+    changed = ca_bundle.stat().st_mtime_ns if ca_bundle.exists() else None
+    return (changed, *(os.environ.get(name) for name in (*BUNDLE_VARIABLES, "NO_PROXY")), tuple(getproxies().items()))
 
 
 def status() -> Running | None:
