@@ -1,8 +1,8 @@
-"""Rows as a pandas DataFrame, each column of the type that the catalog has for it."""
+"""Values as a pandas DataFrame, each column of the type that the catalog has for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,16 +16,14 @@ _TYPES = {
 _MOMENTS = frozenset({"timestamp", "timestamptz", "ermrest_rct", "ermrest_rmt"})
 
 
-def frame(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
-    """A table of rows.
+def frame(columns: Sequence[tuple[str, str]], values: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    """A table.
 
     Args:
         columns: Label and ERMrest type of each column.
-        rows: Values as in JSON, in the order of the columns.
+        values: The values of each column, as in JSON.
     """
-    values = list(zip(*rows, strict=True)) or [() for _ in columns]
-    series = [_series(kind, one) for (_, kind), one in zip(columns, values, strict=True)]
-    made = pd.concat(series, axis=1) if series else pd.DataFrame()
+    made = pd.concat([_series(kind, one) for (_, kind), one in zip(columns, values, strict=True)], axis=1)
     made.columns = pd.Index([label for label, _ in columns])
     return made
 

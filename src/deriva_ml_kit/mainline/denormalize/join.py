@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from deriva.core.ermrest_model import Table
@@ -16,8 +16,8 @@ from deriva_ml_kit.mainline.feature.records import FeatureRecord
 from deriva_ml_kit.mainline.feature.selectors import reduce_with_selector
 
 Selector = Callable[[list[FeatureRecord]], FeatureRecord | None]
-# One row of the result: for each way that was joined, the row at its end; the row that gives it at the end of ().
-Joined = dict[Route, Row | None]
+# For each way that was joined the rows at its end, one for each row of the result; at the end of () those that give it.
+Beside = dict[Route, list[Row | None]]
 
 
 def check_related(plan: Plan, source: Source) -> None:
@@ -33,8 +33,8 @@ def check_related(plan: Plan, source: Source) -> None:
         raise DerivaMLDenormalizeUnrelatedAnchor(unrelated, [table.name for table in plan.include])
 
 
-def joined(plan: Plan, source: Source, selector: Selector | None = None) -> Iterator[list[Any]]:
-    """The rows of the result, values in the order of the plan's columns; always in the same order.
+def joined(plan: Plan, source: Source, selector: Selector | None = None) -> list[list[Any]]:
+    """The values of each of the plan's columns; rows always in the same order.
 
     First the rows of `row_per` by RID, then the rows of the tables above it that none of them refers to.
 
@@ -42,42 +42,43 @@ def joined(plan: Plan, source: Source, selector: Selector | None = None) -> Iter
         DerivaMLValidationError: There is a selector, but not exactly one feature to choose from.
     """
     feature = _feature(plan, source.model) if selector else None
-    found: list[Joined] = [{(): row} for _rid, row in sorted(source.scope(plan.row_per).items())]
+    found: Beside = {(): [row for _rid, row in sorted(source.scope(plan.row_per).items())]}
     found = _beside(found, plan.joins, source)
     if feature is not None and selector is not None:
         found = _chosen(found, plan.routes[feature.feature_table], feature, selector)
+    parts = [found]
+    for table in plan.above:
+        parts.append(_not_referred_to(plan, plan.routes[table], table, source, parts))
     places = [(plan.routes[column.table], column.name) for column in plan.columns]
-    for row in [*found, *_not_referred_to(plan, source, found)]:
-        yield [_value(row.get(route), name) for route, name in places]
+    return [[value for part in parts for value in _values(part, route, name)] for route, name in places]
 
 
-def _value(row: Row | None, name: str) -> Any:
-    return None if row is None else row[name]
+def _values(part: Beside, route: Route, name: str) -> list[Any]:
+    if route not in part:
+        return [None] * len(next(iter(part.values())))
+    return [None if row is None else row[name] for row in part[route]]
 
 
-def _beside(found: list[Joined], steps: Iterable[Route], source: Source) -> list[Joined]:
+def _beside(found: Beside, steps: Iterable[Route], source: Source) -> Beside:
     """Put the row that each step leads to beside the row that it starts from, or None."""
     for step in steps:
-        before, link = step[:-1], step[-1]
-        here, there = ([pair[side] for pair in link.columns] for side in (0, 1))
-        keys = [_key(row.get(before), here) for row in found]
-        rows = _by_key(source.rows_with(link.table, there[0], {key[0] for key in keys if key}), there)
-        if link.up:
-            for row, key in zip(found, keys, strict=True):
-                row[step] = rows.get(key, [None])[0] if key else None
-        else:
-            found = [
-                {**row, step: one}
-                for row, key in zip(found, keys, strict=True)
-                for one in (rows.get(key) if key else None) or [None]
-            ]
+        here, there = ([pair[side] for pair in step[-1].columns] for side in (0, 1))
+        keys = [_key(row, here) for row in found[step[:-1]]]
+        rows = _by_key(source.rows_with(step[-1].table, there[0], {key[0] for key in keys if key}), there)
+        if step[-1].up:
+            found[step] = [rows[key][0] if key in rows else None for key in keys]
+        else:  # as many times as there are rows
+            several = [rows.get(key) or [None] for key in keys]
+            places = [place for place, ones in enumerate(several) for _ in ones]
+            found = {route: [ones[place] for place in places] for route, ones in found.items()}
+            found[step] = [one for ones in several for one in ones]
     return found
 
 
-def _key(row: Row | None, columns: Sequence[str]) -> tuple[Any, ...] | None:
-    """Values that refer to a row; None where one is missing."""
-    key = tuple(row[column] for column in columns) if row else (None,)
-    return None if None in key else key
+def _key(row: Row | None, columns: Sequence[str]) -> tuple[Any, ...]:
+    """Values that refer to a row; empty where one is missing."""
+    key = tuple(row[column] for column in columns) if row else ()
+    return () if None in key else key
 
 
 def _by_key(rows: Iterable[Row], columns: Sequence[str]) -> dict[tuple[Any, ...], list[Row | None]]:
@@ -88,18 +89,14 @@ def _by_key(rows: Iterable[Row], columns: Sequence[str]) -> dict[tuple[Any, ...]
     return found
 
 
-def _not_referred_to(plan: Plan, source: Source, found: list[Joined]) -> Iterator[Joined]:
-    """A row for each record of the dataset in a table above that no row shows, with what is above it in turn."""
-    extra: list[Joined] = []
-    for table in plan.above:
-        route = plan.routes[table]
-        seen = {row["RID"] for one in (*found, *extra) if (row := one.get(route))}
-        missing = source.below_members(table) - seen
-        rows = sorted(_by_key(source.rows_with(table, "RID", missing), ["RID"]).items()) if missing else []
-        steps = [step for step in plan.joins if len(step) > len(route) and step[: len(route)] == route]
-        starts: list[Joined] = [{route: row} for key, [row] in rows if key[0] in missing]
-        extra += _beside(starts, steps, source)
-    yield from extra
+def _not_referred_to(plan: Plan, route: Route, table: Table, source: Source, parts: Iterable[Beside]) -> Beside:
+    """The records of the dataset in a table above that no row shows yet, with what is above them in turn."""
+    seen = {row["RID"] for part in parts for row in part.get(route, ()) if row}
+    missing = source.below_members(table) - seen
+    rows = {row["RID"]: row for row in source.rows_with(table, "RID", missing)} if missing else {}
+    steps = [step for step in plan.joins if len(step) > len(route) and step[: len(route)] == route]
+    start: Beside = {route: [row for rid, row in sorted(rows.items()) if rid in missing]}
+    return _beside(start, steps, source)
 
 
 def _feature(plan: Plan, model: Any) -> Feature:
@@ -114,11 +111,11 @@ def _feature(plan: Plan, model: Any) -> Feature:
     return features[0]
 
 
-def _chosen(found: list[Joined], route: Route, feature: Feature, selector: Selector) -> list[Joined]:
+def _chosen(found: Beside, route: Route, feature: Feature, selector: Selector) -> Beside:
     """Of the rows with values of one target, keep those with the value that the selector chooses."""
     kind = feature.feature_record_class()
     fields = list(kind.model_fields)
-    rows = {row["RID"]: row for one in found if (row := one.get(route))}
+    rows = {row["RID"]: row for row in found[route] if row}
     # A selector may be anybody's: what it gives is recognised as one of the records that it got.
     records = [(kind(**{name: row[name] for name in fields}), rid) for rid, row in rows.items()]
     rids = {id(record): rid for record, rid in records}
@@ -126,7 +123,8 @@ def _chosen(found: list[Joined], route: Route, feature: Feature, selector: Selec
         (record for record, _ in records), feature.target_column, selector, feature.qualifier_columns
     )
     kept = {_rid_of(record, rids, records) for record in chosen}
-    return [one for one in found if (row := one.get(route)) is None or row["RID"] in kept]
+    places = [place for place, row in enumerate(found[route]) if row is None or row["RID"] in kept]
+    return {way: [ones[place] for place in places] for way, ones in found.items()}
 
 
 def _rid_of(record: FeatureRecord, rids: dict[int, str], records: list[tuple[FeatureRecord, str]]) -> str:
@@ -136,8 +134,3 @@ def _rid_of(record: FeatureRecord, rids: dict[int, str], records: list[tuple[Fea
         if other == record:
             return rid
     raise DerivaMLValidationError(f"The selector gave {record!r}, which is none of the records that it got.")
-
-
-def above_rows(tables: Iterable[Table], source: Source) -> int:
-    """At most how many rows there may be that `row_per` does not refer to."""
-    return sum(len(source.below_members(table)) for table in tables)

@@ -72,10 +72,10 @@ class WideTables:
             DerivaMLTableNotFound: There is no such table or feature.
             DerivaMLValidationError: An argument is wrong, such as a selector without a feature to choose from.
         """
-        made, rows = self._wide_table(
+        made, values = self._wide_table(
             include_tables, row_per, via, ignore_unrelated_anchors, selector, version, system_columns
         )
-        return frame([(column.label, column.kind) for column in made.columns], rows)
+        return frame([(column.label, column.kind) for column in made.columns], values)
 
     def get_denormalized_as_dict(
         self,
@@ -88,9 +88,9 @@ class WideTables:
         version: DatasetVersion | str | None = None,
     ) -> Iterator[dict[str, Any]]:
         """The rows of `get_denormalized_as_dataframe` as dicts, with values as in JSON and None for what is missing."""
-        made, rows = self._wide_table(include_tables, row_per, via, ignore_unrelated_anchors, selector, version)
+        made, values = self._wide_table(include_tables, row_per, via, ignore_unrelated_anchors, selector, version)
         labels = [column.label for column in made.columns]
-        for row in rows:
+        for row in zip(*values, strict=True):
             yield dict(zip(labels, row, strict=True))
 
     def list_denormalized_columns(
@@ -155,7 +155,7 @@ class WideTables:
         selector: Selector | None,
         version: DatasetVersion | str | None,
         system_columns: Sequence[str] | None = None,
-    ) -> tuple[Plan, Iterator[list[Any]]]:
+    ) -> tuple[Plan, list[list[Any]]]:
         source = self._row_source(version, system_columns or ())
         made = plan(source.model, asked(source.model, include_tables, row_per, via), system_columns)
         if not ignore_unrelated_anchors:
@@ -195,13 +195,12 @@ class Denormalizing(WideTables):
         file = self._cache_file(pinned, settings)
         if not force and file.exists():
             kept = json.loads(file.read_text(encoding="utf-8"))
-            return frame([(label, kind) for label, kind in kept["columns"]], kept["rows"])
-        made, rows = self._wide_table(include_tables, row_per, via, ignore_unrelated_anchors, None, pinned)
+            return frame([(label, kind) for label, kind in kept["columns"]], kept["values"])
+        made, values = self._wide_table(include_tables, row_per, via, ignore_unrelated_anchors, None, pinned)
         columns = [(column.label, column.kind) for column in made.columns]
-        values = list(rows)
         file.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, suffix=".part", delete=False) as part:
-            json.dump({"columns": columns, "rows": values}, part)
+            json.dump({"columns": columns, "values": values}, part)
         Path(part.name).replace(file)
         return frame(columns, values)
 
