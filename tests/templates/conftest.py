@@ -117,9 +117,9 @@ class Gallery:
 def gallery(local_host: Any) -> Gallery:
     """The catalog, made once for all tests of the templates."""
     from deriva_ml import BuiltinTypes, ColumnDefinition  # noqa: PLC0415  (reads HOME)
-    from deriva_ml.schema import create_ml_catalog  # noqa: PLC0415
 
     from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415
+    from deriva_ml_kit.mainline.schema.create import create_ml_catalog  # noqa: PLC0415
 
     catalog = create_ml_catalog(local_host.hostname, "gallery")
     catalog.getCatalogModel().create_schema(Schema.define("gallery"))
