@@ -118,7 +118,8 @@ class _Host:
     """A host that files lie on. To work out trust, proxies and login takes longer than a small file: once for all."""
 
     def __init__(self, start: str, credential: Any, limits: Limits) -> None:
-        self.session = object_store(urlsplit(start).netloc, credential, limits)._session
+        self._store = object_store(urlsplit(start).netloc, credential, limits)  # which closes its session when it goes
+        self.session = self._store._session
         self._request = self.session.prepare_request(requests.Request("GET", f"{start}/"))
         self._settings = self.session.merge_environment_settings(start, {}, True, None, None)
 
