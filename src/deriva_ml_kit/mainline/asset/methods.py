@@ -11,8 +11,9 @@ from deriva_ml.core.base import DerivaML as ReleasedDerivaML
 from deriva_ml.core.definitions import MLVocab
 from deriva_ml.core.ermrest import ColumnDefinition
 
-from deriva_ml_kit.mainline.asset import creating, links
+from deriva_ml_kit.mainline.asset import cached, creating, links
 from deriva_ml_kit.mainline.asset.asset import Asset
+from deriva_ml_kit.mainline.asset.cached import CachedAsset
 from deriva_ml_kit.mainline.asset.listing import assets
 from deriva_ml_kit.mainline.asset.records import AssetRecord, asset_record_class
 from deriva_ml_kit.mainline.catalog.rids import tables_of
@@ -50,7 +51,7 @@ class AssetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is un
             referenced_tables: Tables that each asset refers to.
             comment: What the assets are.
             schema: Schema of the table; the domain's where not given.
-            update_navbar: Accepted for main line's sake: the release keeps no navigation bar.
+            update_navbar: Show it in the menu of the catalog's pages.
 
         Raises:
             DerivaMLFaults: Everything that is wrong with it; nothing was written.
@@ -58,7 +59,10 @@ class AssetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is un
         columns, referenced = list(column_defs or ()), list(referenced_tables or ())
         creating.refuse_faulty(self.model, asset_name, schema or self.domain_schema, columns, referenced)
         tables = [self.model.name_to_table(table) for table in referenced]
-        return ReleasedDerivaML.create_asset(self, asset_name, columns, fkey_defs, tables, comment, schema)
+        table = ReleasedDerivaML.create_asset(self, asset_name, columns, fkey_defs, tables, comment, schema)
+        if update_navbar:
+            self._update_navbar()
+        return table
 
     def create_asset_table(  # noqa: PLR0917  (main line's signature)
         self: DerivaML,
@@ -77,12 +81,14 @@ class AssetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is un
             comment: What the assets are.
             schema: Schema of the table; the domain's where not given.
             use_hatrac: Let the catalog's web interface store files that are uploaded there; without, it asks for a URL.
-            update_navbar: Accepted for main line's sake: the release keeps no navigation bar.
+            update_navbar: Show it in the menu of the catalog's pages.
 
         Raises:
             DerivaMLFaults: Everything that is wrong with it; nothing was written.
         """
-        table = self.create_asset(asset_name, additional_columns, comment=comment or "", schema=schema)
+        table = self.create_asset(
+            asset_name, additional_columns, comment=comment or "", schema=schema, update_navbar=update_navbar
+        )
         if not use_hatrac:
             del table.columns["URL"].annotations[tag.asset]["url_pattern"]
             table.apply()
@@ -178,6 +184,22 @@ class AssetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is un
         if not found:
             row_of(self, "Execution", execution_rid)
         return found
+
+    def list_cached_assets(self: DerivaML) -> list[CachedAsset]:
+        """Files of assets that are kept on this disk for later executions, by RID; see `AssetSpec.cache`."""
+        return list(cached.cached(self.cache_dir))
+
+    def delete_cached_asset(self: DerivaML, rid: str, md5: str | None = None) -> dict[str, int]:
+        """Remove an asset's files from the cache folder; the catalog keeps them.
+
+        Args:
+            rid: RID of the asset.
+            md5: Only the file with this checksum.
+
+        Returns:
+            `assets_removed` and `bytes_freed`; zeros if there was nothing.
+        """
+        return cached.delete(self.cache_dir, rid, md5)
 
     def _role(self, role: str | None) -> str | None:
         return None if role is None else str(self.lookup_term(MLVocab.asset_role, role).name)

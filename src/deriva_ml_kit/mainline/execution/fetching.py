@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deriva_ml_kit.mainline.asset.asset import Asset
+from deriva_ml_kit.mainline.asset.cached import folder_of
 from deriva_ml_kit.mainline.asset.links import execution_link
 from deriva_ml_kit.mainline.asset.listing import assets
 from deriva_ml_kit.mainline.catalog.lookup import LOOKUP_BATCH, rows_with
@@ -85,7 +86,7 @@ def record(ml: DerivaML, execution_rid: str, used: Iterable[Asset]) -> None:
 
 
 def _through_cache(ml: DerivaML, asset: Asset, folder: Path) -> Path:
-    kept = Path(ml.cache_dir) / "assets" / asset.md5
+    kept = folder_of(ml.cache_dir, asset.asset_rid, asset.md5)
     files = [file for file in kept.glob("*") if file.is_file() and _md5(file) == asset.md5.lower()]
     file = files[0] if files else asset.download(kept)
     folder.mkdir(parents=True, exist_ok=True)

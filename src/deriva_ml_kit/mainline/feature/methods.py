@@ -102,7 +102,7 @@ class FeatureMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is 
             optional: Names of columns that may stay empty. Columns of `metadata` may anyway, if their definition
                 does not say otherwise.
             comment: What the feature means.
-            update_navbar: Accepted for main line's sake: the release keeps no navigation bar.
+            update_navbar: Accepted for main line's sake: the menu of the catalog's pages shows no features.
 
         Returns:
             The class of its records.

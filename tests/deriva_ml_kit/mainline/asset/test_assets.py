@@ -236,6 +236,9 @@ def test_an_asset_table_is_made_with_main_lines_arguments(ml) -> None:
     table = ml.create_asset("Plot", comment="Pictures of results", update_navbar=False)
     assert (table.name, table.schema.name, table.comment) == ("Plot", "lab", "Pictures of results")
     assert ml.list_assets("Plot") == []
+    assert "lab:Plot" not in str(ml.catalog.getCatalogModel().annotations)
+    ml.create_asset("Chart")
+    assert "lab:Chart" in str(ml.catalog.getCatalogModel().annotations)
 
 
 def test_a_table_for_files_that_are_stored_elsewhere(ml) -> None:
