@@ -18,6 +18,7 @@ from deriva_ml_kit.datasets import elements
 from deriva_ml_kit.datasets.writing import datasets_of_type, fill, is_released, make, prepare
 from deriva_ml_kit.errors import Fault, UsageError
 from deriva_ml_kit.mainline import Dataset, DerivaML, Execution
+from deriva_ml_kit.mainline.dataset.periods import developable
 from deriva_ml_kit.sampling import CannotSample, Missing, Sample, quota_sample, records
 
 TYPE = "Development"
@@ -140,6 +141,7 @@ def plan_dev_dataset(
     Raises:
         CannotSample: Everything that stands against it, with the least size that works.
         UsageError: No such dataset, table, feature or column; or several datasets have this name.
+        DerivaMLConfigurationError: There is something to do, and the catalog has no place for changes between versions.
     """
     name = (name or f"Development dataset of {element_table} by {label}").strip()
     if not name or "\n" in name:
@@ -157,7 +159,7 @@ def plan_dev_dataset(
     sample = quota_sample(known, size=size, floor=floor, seed=seed, edge_cases=edge_cases, keep=before, faults=faults)
     pool = f"{len(known.label)} records of {f'dataset {source}' if source else element_table}"
     together = f", whole groups by {group_by}" if group_by else ""
-    return DevPlan(
+    plan = DevPlan(
         name=name,
         source=source,
         element_table=element_table,
@@ -169,6 +171,9 @@ def plan_dev_dataset(
         released=earlier is not None and is_released(earlier),
         recipe=f"{len(sample.rids)} of {pool}, at least {floor} of each {label}{together}, seed {seed}",
     )
+    if not plan.unchanged:
+        developable(ml)
+    return plan
 
 
 def make_dev_dataset(ml: DerivaML, execution: Execution, plan: DevPlan) -> DevDataset:

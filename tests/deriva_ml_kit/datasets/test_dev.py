@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
+from deriva.core.ermrest_model import Column, Schema, Table, builtin_types
+from deriva_ml.schema import create_ml_catalog
 
 from deriva_ml_kit.datasets.dev import make_dev_dataset, plan_dev_dataset, preview
+from deriva_ml_kit.datasets.pins import read_pins
 from deriva_ml_kit.errors import UsageError
+from deriva_ml_kit.mainline import Dataset, DerivaML, DerivaMLConfigurationError
 from deriva_ml_kit.sampling import CannotSample
 
 from .conftest import add_image
@@ -110,3 +118,51 @@ def test_a_source_that_has_grown_changes_only_what_the_quotas_ask_for(clinic: An
     assert gained > 0
     assert (second.added, second.removed, second.kept) == (gained, gained, 30 - gained)
     assert len(set(ml.lookup_dataset(second.rid).list_members("Image"))) == 30
+
+
+def test_what_was_cut_short_is_completed_by_the_next_run(
+    clinic: Any, ml: Any, execution: Any, monkeypatch: pytest.MonkeyPatch
+):
+    wanted: dict[str, Any] = GRADED | {"source": clinic.source, "size": 20, "name": "Cut short"}
+
+    def cut(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Dataset, "release", cut)
+        with pytest.raises(KeyboardInterrupt):
+            make_dev_dataset(ml, execution, plan_dev_dataset(ml, **wanted))
+    plan = plan_dev_dataset(ml, **wanted)
+    assert (plan.add, plan.remove, plan.unchanged) == ((), (), False)
+    made = make_dev_dataset(ml, execution, plan)
+    assert (made.status, made.version, made.kept) == ("changed", "0.2.0", 20)
+    assert plan_dev_dataset(ml, **wanted).unchanged
+
+
+def test_a_catalog_without_room_for_changes_is_refused_before_anything_is_written(local_host: Any, tmp_path: Path):
+    catalog = create_ml_catalog(local_host.hostname, project_name="plain")
+    catalog.getCatalogModel().create_schema(Schema.define("plain"))
+    ml = DerivaML(local_host.hostname, catalog.catalog_id, working_dir=tmp_path)
+    table = Table.define("Note", column_defs=[Column.define("Kind", builtin_types.text)])
+    ml.model.schemas["plain"].create_table(table)
+    ml = DerivaML(local_host.hostname, catalog.catalog_id, working_dir=tmp_path)
+    ml.pathBuilder.schemas["plain"].tables["Note"].insert([{"Kind": kind} for kind in "aaaaabbbbb"])
+    before = snaptime(ml)
+    with pytest.raises(DerivaMLConfigurationError, match="upgrade-catalog"):
+        plan_dev_dataset(ml, element_table="Note", label="Kind", size=6, floor=2)
+    assert snaptime(ml) == before
+
+
+def test_the_program_makes_it_too_and_is_named_as_its_workflow(clinic: Any, ml: Any, local_host: Any, tmp_path: Path):
+    program = [sys.executable, "-m", "deriva_ml_kit.cli.main", "make-dev-dataset"]
+    where = ["--hostname", clinic.hostname, "--catalog-id", clinic.catalog_id, "--workflow-type", "Dataset_Management"]
+    what = ["--element-table", "Image", "--label", "Diagnosis", "--source", clinic.source, "--name", "By program"]
+    command = [*program, *where, *what, "--size", "20", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=local_host.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert read_pins(tmp_path / "src/configs/datasets.toml") == {"development": result["pin"]}
+    [execution] = ml.catalog.get(f"/entity/deriva-ml:Execution/RID={result['execution_rid']}").json()
+    [workflow] = ml.catalog.get(f"/entity/deriva-ml:Workflow/RID={execution['Workflow']}").json()
+    assert workflow["URL"].startswith("pkg:pypi/deriva-ml-kit@")
+    assert workflow["URL"].endswith("#deriva_ml_kit/cli/make_dev_dataset.py")

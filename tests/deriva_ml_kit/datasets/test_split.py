@@ -11,11 +11,15 @@ import pytest
 
 from deriva_ml_kit.datasets.split import random_split, split_dataset, subsample
 from deriva_ml_kit.errors import UsageError
+from deriva_ml_kit.mainline import ExecutionConfiguration, Workflow
 from deriva_ml_kit.mainline.dataset.types import types_of
 from deriva_ml_kit.sampling import CannotSample, leaks
 
 pytestmark = pytest.mark.catalog
 
+WORKFLOW = Workflow(
+    name="Test", workflow_type="Dataset_Management", url="https://example.org/t.py", checksum="c0ffee", version="1"
+)
 STRATIFIED: dict[str, Any] = {"stratify_by_column": "Grade.Name", "include_tables": ["Image", "Grade"]}
 
 
@@ -89,6 +93,8 @@ def test_a_dry_run_computes_the_same_and_writes_nothing(clinic: Any, ml: Any):
     assert subsample(ml, clinic.source, None, size=0.5, dry_run=True).subsample.count == total // 2
     with pytest.raises(UsageError, match="inside an execution"):
         split_dataset(ml, clinic.source, None)
+    with ml.create_execution(ExecutionConfiguration(description="Dry"), workflow=WORKFLOW, dry_run=True) as exe:
+        assert split_dataset(ml, clinic.source, exe, test_size=0.25, val_size=6) == plan
     assert snaptime(ml) == before
 
 
