@@ -34,6 +34,7 @@ from deriva_ml_kit.mainline.dataset.methods import DatasetMethods
 from deriva_ml_kit.mainline.denormalize.methods import DenormalizeMethods
 from deriva_ml_kit.mainline.execution.methods import ExecutionMethods
 from deriva_ml_kit.mainline.feature.methods import FeatureMethods
+from deriva_ml_kit.mainline.schema.annotations import AnnotationMethods
 from deriva_ml_kit.mainline.schema.methods import SchemaMethods
 from deriva_ml_kit.mainline.schema.vocabulary import Vocabulary, VocabularyMethods
 from deriva_ml_kit.mainline.validation.methods import ValidationMethods
@@ -55,6 +56,7 @@ class DerivaML(
     ExportPaths,
     DenormalizeMethods,
     SchemaMethods,
+    AnnotationMethods,
     VocabularyMethods,
     StorageMethods,
     CatalogMethods,

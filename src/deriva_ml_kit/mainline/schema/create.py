@@ -53,16 +53,16 @@ def create_ml_catalog(hostname: str, project_name: str, catalog_alias: str | Non
     model.schemas["public"].tables["ERMrest_Client"].annotations.update(USERS)
     model.configure_baseline_catalog()
     _restrict(catalog)
-    create_ml_schema(catalog, project_name=project_name)
+    complete_ml_schema(catalog, project_name=project_name)
     if catalog_alias:
         server.create_ermrest_alias(id=catalog_alias, alias_target=catalog.catalog_id, name=project_name)
     return catalog
 
 
-def create_ml_schema(catalog: Any, schema_name: str = ML_SCHEMA, project_name: str | None = None) -> None:
-    """Make DerivaML's schema in a catalog, with its tables and terms; what is there already stays.
+def complete_ml_schema(catalog: Any, schema_name: str = ML_SCHEMA, project_name: str | None = None) -> None:
+    """Make DerivaML's schema in a catalog, with its tables and terms, or what is missing of it; nothing is dropped.
 
-    Main line drops a schema of that name first, with all data.
+    (Main line's `create_ml_schema` drops a schema of that name first, with all data.)
 
     Args:
         catalog: ErmrestCatalog.
