@@ -240,6 +240,17 @@ def with_files(place: Clinic) -> DatasetBag:
     return bag
 
 
+def test_files_that_were_left_out_are_fetched_later(place: Clinic, bag_of: BagOf, tmp_path: Path) -> None:
+    shutil.copytree(bag_of("left").path, tmp_path / "kept" / "bag")
+    bag = open_bag(order(place, "left"), tmp_path / "kept" / "bag")
+    files = [Path(row["Filename"]) for row in bag.list_dataset_members()["Image"]]
+    assert not any(file.exists() for file in files)
+
+    assert bag.materialize(fetch_concurrency=2) is bag
+
+    assert [file.read_text() for file in files] == ["a", "b"]
+
+
 NEWEST = {"Diagnosis": FeatureRecord.select_newest}
 
 
