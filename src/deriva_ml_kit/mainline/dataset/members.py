@@ -5,6 +5,7 @@ What is added or removed is checked as a whole before anything is written.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import requests
 from deriva.core import urlquote
+from deriva.core.ermrest_model import Table
 
 from deriva_ml_kit.errors import Fault
 from deriva_ml_kit.mainline.catalog.lookup import LOOKUP_BATCH, rows_with
@@ -20,7 +22,7 @@ from deriva_ml_kit.mainline.catalog.rids import tables_of
 from deriva_ml_kit.mainline.catalog.rows import Row, any_of, batches, insert
 from deriva_ml_kit.mainline.dataset import nesting
 from deriva_ml_kit.mainline.dataset.elements import ElementType, element_types
-from deriva_ml_kit.mainline.errors import DerivaMLCycleError, DerivaMLFaults, listed
+from deriva_ml_kit.mainline.errors import DerivaMLCycleError, DerivaMLFaults, DerivaMLValidationError, listed
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline.ml import DerivaML
@@ -61,7 +63,7 @@ def members(ml: DerivaML, rid: str, *, recurse: bool = False, limit: int | None 
     return found
 
 
-def member_rids(ml: DerivaML, rid: str, table: str, *, recurse: bool = False) -> list[str]:
+def member_rids(ml: DerivaML, rid: str, table: str | Table, *, recurse: bool = False) -> list[str]:
     """RIDs of a dataset's members of one table."""
     within = [rid, *nesting.children(ml, [rid], recurse=True)] if recurse else [rid]
     kinds = [kind for kind in element_types(ml) if kind.table is ml.model.name_to_table(table)]
@@ -92,8 +94,9 @@ def to_add(ml: DerivaML, rid: str, given: Members, *, validate: bool = True) -> 
 
     Raises:
         DerivaMLFaults: RIDs that do not exist, are of no element type or of another table than said, or are members
-            already; tables that do not exist; datasets that would come to be in themselves.
+            already; datasets that are marked as deleted, or would come to be in themselves.
         DerivaMLCycleError: Only the last of these.
+        DerivaMLTableNotFound: There is no such table.
     """
     faults: list[Fault] = []
     kinds = {kind.table: kind for kind in element_types(ml)}
@@ -104,6 +107,8 @@ def to_add(ml: DerivaML, rid: str, given: Members, *, validate: bool = True) -> 
             faults.append(Fault(f"members of dataset {rid} already: {listed(already)}"))
         links.values[kind] = {one: value for one, value in rids.items() if value not in there}
     nested = links.values.get(kinds[ml.model.schemas[ml.ml_schema].tables["Dataset"]], {})
+    if gone := _deleted(ml, nested):
+        faults.append(Fault(f"datasets that are marked as deleted: {listed(gone)}"))
     above = {rid, *nesting.parents(ml, [rid], recurse=True)} if nested else set()
     cycle = sorted(above & nested.keys())
     if cycle and not faults:
@@ -156,16 +161,19 @@ def _by_type(
 ) -> dict[ElementType, dict[str, str]]:
     """For each element type, RIDs with the value by which links refer to them."""
     said = isinstance(given, Mapping)
+    grouped: dict[ElementType, list[str]] = defaultdict(list)
     if isinstance(given, Mapping):
-        named = {name: _listed(rids) for name, rids in given.items()}
-        grouped = {kind: named[name] for name in named if (kind := _kind(ml, kinds, name, faults))}
+        for name, of_it in given.items():
+            if kind := kinds.get(ml.model.name_to_table(name)):
+                grouped[kind] += _listed(of_it)
+            else:
+                faults.append(_no_element_type(kinds, name))
     else:
         rids = _listed(given)
         tables = tables_of(ml, rids, [kind.table for kind in kinds.values()])
-        grouped = {}
         for one in rids:
             if one in tables:
-                grouped.setdefault(kinds[tables[one]], []).append(one)
+                grouped[kinds[tables[one]]].append(one)
         if rest := [one for one in rids if one not in tables]:
             faults += _strangers(ml, kinds, rest)
     found = {}
@@ -175,13 +183,6 @@ def _by_type(
         if unknown := [one for one in rids if one not in found[kind]]:
             faults.append(Fault(f"no rows of table {kind.table.name}: {listed(unknown)}"))
     return found
-
-
-def _kind(ml: DerivaML, kinds: Mapping[object, ElementType], name: str, faults: list[Fault]) -> ElementType | None:
-    kind = kinds.get(ml.model.name_to_table(name))
-    if kind is None:
-        faults.append(_no_element_type(kinds, name))
-    return kind
 
 
 def _strangers(ml: DerivaML, kinds: Mapping[object, ElementType], rids: list[str]) -> Iterator[Fault]:
@@ -208,6 +209,11 @@ def _values(ml: DerivaML, kind: ElementType, rids: Collection[str]) -> dict[str,
     return {row["RID"]: str(row[kind.key_column]) for row in rows}
 
 
+def _deleted(ml: DerivaML, rids: Collection[str]) -> list[str]:
+    rows = rows_with(ml.catalog, ml.ml_schema, "Dataset", "RID", rids, wanted=["RID", "Deleted"])
+    return sorted(row["RID"] for row in rows if row["Deleted"])
+
+
 def _members_among(ml: DerivaML, rid: str, kind: ElementType, values: Collection[str]) -> set[str]:
     """Those of some values that link a dataset with a member."""
     column = urlquote(kind.member_column, "")
@@ -222,8 +228,11 @@ def _links_to(kind: ElementType, rid: str, values: Collection[str]) -> str:
 
 
 def _listed(rids: Iterable[str]) -> list[str]:
-    """RIDs, each once; one alone is taken for a list of one."""
-    return list(dict.fromkeys([rids] if isinstance(rids, str) else rids))
+    """RIDs, each once; datasets stand for theirs, and one alone for a list of one."""
+    given = [getattr(one, "dataset_rid", one) for one in ([rids] if isinstance(rids, str) else rids)]
+    if strange := [repr(one) for one in given if not isinstance(one, str) or not one]:
+        raise DerivaMLValidationError(f"Members are given by RID, and these are none: {listed(strange)}.")
+    return list(dict.fromkeys(given))
 
 
 def _refuse(faults: list[Fault], what: str) -> None:

@@ -73,7 +73,7 @@ class DatasetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is 
             DerivaMLValidationError: Some are in other datasets; nothing was marked.
         """
         refuse_snapshot(self)
-        rid = _row(self, _rid(dataset))["RID"]
+        rid = _row(self, dataset)["RID"]
         gone = [rid, *(nesting.children(self, [rid], recurse=True) if recurse else ())]
         links = rows_with(self.catalog, self.ml_schema, "Dataset_Dataset", "Nested_Dataset", gone)
         outside = {row["Dataset"]: row["Nested_Dataset"] for row in links if row["Dataset"] not in gone}
@@ -153,7 +153,7 @@ class DatasetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is 
         Raises:
             DerivaMLDatasetNotFound: There is no such dataset.
         """
-        rid = _row(self, _rid(dataset_rid))["RID"]
+        rid = _row(self, dataset_rid)["RID"]
         return [entry for entry in periods.versions_of(self, rid).history() if not entry.dataset_version.is_devrelease]
 
     def dataset_version(self: DerivaML, dataset_rid: str | Dataset) -> DatasetVersion:
@@ -200,7 +200,7 @@ class DatasetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is 
         Raises:
             DerivaMLDatasetNotFound: There is no such dataset.
         """
-        rid = _row(self, _rid(dataset_rid))["RID"]
+        rid = _row(self, dataset_rid)["RID"]
         return members_.members(self, rid, recurse=recurse, limit=limit)
 
     def add_dataset_members(
@@ -242,7 +242,7 @@ class DatasetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is 
         Raises:
             DerivaMLDatasetNotFound: There is no such dataset.
         """
-        return nesting.parents(self, [_row(self, _rid(dataset_rid))["RID"]])
+        return nesting.parents(self, [_row(self, dataset_rid)["RID"]])
 
     def list_dataset_children(self: DerivaML, dataset_rid: str | Dataset, recurse: bool = False) -> list[str]:
         """RIDs of the datasets in a dataset, and in those and so on if `recurse`."""
@@ -258,8 +258,8 @@ class DatasetMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is 
         return periods.snapshot_of(self, dataset.rid, own(dataset.version))
 
 
-def _row(ml: DerivaML, dataset: str | ReleasedSpec, *, deleted: bool = False) -> Row:
-    rid = dataset if isinstance(dataset, str) else dataset.rid
+def _row(ml: DerivaML, dataset: str | ReleasedSpec | Dataset, *, deleted: bool = False) -> Row:
+    rid = _rid(dataset)
     for row in rows_with(ml.catalog, ml.ml_schema, "Dataset", "RID", [rid]):
         if deleted or not row["Deleted"]:
             return row
@@ -276,8 +276,10 @@ def _changeable(ml: DerivaML, dataset: str | Dataset, execution_rid: str | None)
     refuse_snapshot(ml)
     if execution_rid:
         row_of(ml, "Execution", execution_rid)
-    return str(_row(ml, _rid(dataset))["RID"])
+    return str(_row(ml, dataset)["RID"])
 
 
-def _rid(dataset: str | Dataset) -> str:
-    return dataset.dataset_rid if isinstance(dataset, Dataset) else dataset
+def _rid(dataset: str | ReleasedSpec | Dataset) -> str:
+    if isinstance(dataset, str):
+        return dataset
+    return str(dataset.dataset_rid if isinstance(dataset, Dataset) else dataset.rid)

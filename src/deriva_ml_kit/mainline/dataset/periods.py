@@ -165,12 +165,13 @@ class Versions:
 
 def versions(ml: DerivaML, rids: Collection[str]) -> dict[str, Versions]:
     """The versions of datasets, in a few requests however many they are."""
-    rows: dict[str, list[Row]] = {rid: [] for rid in rids}
-    for row in rows_with(ml.catalog, ml.ml_schema, VERSIONS, "Dataset", rids):
-        rows[row["Dataset"]].append(row)
+    # First the periods: a version that is minted in between then ends them, as it should.
     periods: dict[str, Row] = {}
     if has_column(ml, PERIODS):
         periods = {row["Dataset"]: row for row in rows_with(ml.catalog, ml.ml_schema, PERIODS, "Dataset", rids)}
+    rows: dict[str, list[Row]] = {rid: [] for rid in rids}
+    for row in rows_with(ml.catalog, ml.ml_schema, VERSIONS, "Dataset", rids):
+        rows[row["Dataset"]].append(row)
     return {
         rid: Versions(rid, sorted(found, key=lambda row: DatasetVersion.parse(row["Version"])), periods.get(rid))
         for rid, found in rows.items()

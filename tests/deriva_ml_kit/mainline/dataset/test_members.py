@@ -18,6 +18,7 @@ from deriva_ml_kit.mainline.errors import (
     DerivaMLFaults,
     DerivaMLNotFoundError,
     DerivaMLTableNotFound,
+    DerivaMLValidationError,
 )
 
 New = Callable[..., Dataset]
@@ -117,6 +118,17 @@ def test_no_dataset_can_come_to_be_in_itself(plain: Any, new: New, family: dict[
     assert a.list_dataset_children_rids(recurse=True) == [b.dataset_rid]
     assert a.list_dataset_members(recurse=True)["Image"] == []
     b.delete_dataset_members([a.dataset_rid])
+
+
+def test_what_cannot_be_a_member_is_refused(ml: DerivaML, dataset: Dataset, new: New) -> None:
+    gone, child = new(), new()
+    ml.delete_dataset(gone)
+    with pytest.raises(DerivaMLFaults, match=f"marked as deleted: {gone}"):
+        dataset.add_dataset_members([gone, child])
+    with pytest.raises(DerivaMLValidationError, match="these are none: None, 7"):
+        dataset.add_dataset_members([child, None, 7])
+    dataset.add_dataset_members([child])
+    assert dataset.list_dataset_children() == [child]
 
 
 def test_members_that_are_removed_are_gone(dataset: Dataset, images: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -16,6 +17,7 @@ from deriva_ml_kit.mainline import DerivaML
 from deriva_ml_kit.mainline.catalog.rows import insert, table_name
 from deriva_ml_kit.mainline.dataset import periods
 from deriva_ml_kit.mainline.dataset.dataset import Dataset
+from deriva_ml_kit.mainline.dataset.versions import DatasetVersion
 from deriva_ml_kit.mainline.errors import (
     DerivaMLConfigurationError,
     DerivaMLDataError,
@@ -230,6 +232,41 @@ def test_a_version_minted_by_a_plain_client_ends_a_period(
     dataset.add_dataset_members(images[5:])
     assert str(dataset.current_version) == "0.3.0.post1.dev1"
     assert str(dataset.release("minor", "The last")) == "0.4.0"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_order_of_changes_releases_and_interruptions(ml: DerivaML, new: New, seed: int) -> None:
+    """Against a model: the newest version, how many changes there were since, and what a cut-short release wants."""
+    chance = random.Random(seed)
+    dataset, newest, changes, claimed = new(), DatasetVersion(0, 1, 0), 0, None
+    for _ in range(25):
+        step = chance.choice(["change", "release", "release", "plain", "claim", "mint"])
+        part = chance.choice(["minor", "patch"])
+        period = periods.versions_of(ml, dataset.dataset_rid).period
+        if step == "change":
+            dataset.mark_dev("x")
+            changes, claimed = changes + 1, None
+        elif step == "release" and not changes:
+            with pytest.raises(DerivaMLValidationError, match="did not change"):
+                dataset.release(part, "x")
+        elif step == "release" and claimed not in {None, newest.next_release(part)}:
+            with pytest.raises(DerivaMLValidationError, match="has begun"):
+                dataset.release(part, "x")
+        elif step == "release":
+            newest, changes, claimed = dataset.release(part, "x"), 0, None
+        elif step == "plain":
+            newest, changes, claimed = ml.increment_dataset_version(dataset, part), 0, None
+        elif changes and not claimed and period:
+            claimed = newest.next_release(part)
+            assert periods._replaced(ml, period, {"Base_Version": str(claimed), "Counter": -changes})
+            if step == "mint":
+                row = {"Dataset": dataset.dataset_rid, "Version": str(claimed), "Description": "", "Execution": None}
+                insert(ml.catalog, ml.ml_schema, "Dataset_Version", [row], defaults=["Minid", "Snapshot"])
+                assert dataset.release("major", "Any part: what was minted is finished") == claimed
+                newest, changes, claimed = claimed, 0, None
+        assert dataset.current_version == (newest.in_development(changes) if changes else newest)
+    assert all(entry.snapshot for entry in ml.dataset_history(dataset))
+    assert ml.dataset_version(dataset) == newest
 
 
 def test_a_catalog_without_the_table_says_what_to_do(local_host: Any, tmp_path: Any) -> None:
