@@ -16,6 +16,8 @@ import requests
 from deriva.core import urlquote
 from deriva.core.datapath import DataPathException
 
+from deriva_ml_kit.mainline.catalog.transport import is_second_answer
+
 T = TypeVar("T")
 # The server refused, or did not answer: no fault of the code that asked.
 NETWORK_ERRORS = requests.RequestException | DataPathException
@@ -98,6 +100,26 @@ def insert_once(
             else insert(catalog, schema, table, batch, defaults=defaults)
         )
     return stored
+
+
+def replace_unchanged(catalog: Any, schema: str, table: str, row: Row, values: Row) -> bool:
+    """Change a row, if it is still as it was read: of several who try at once, one succeeds.
+
+    Args:
+        catalog: ErmrestCatalog.
+        schema: Schema name.
+        table: Table name.
+        row: The row as it was read, of which RID and RMT count.
+        values: New values of other columns.
+
+    Returns:
+        Whether it was changed. Where the answer was lost, that is so if the row has these values now.
+    """
+    path = f"/attributegroup/{table_name(schema, table)}/RID,RMT;{','.join(urlquote(name, '') for name in values)}"
+    answer = catalog.put(path, json=[{"RID": row["RID"], "RMT": row["RMT"], **values}])
+    if answer.json() or not is_second_answer(answer):
+        return bool(answer.json())
+    return any(values.items() <= now.items() for now in _with(catalog, schema, table, "RID", [row["RID"]]))
 
 
 def _leased(catalog: Any, count: int) -> list[str]:

@@ -44,6 +44,7 @@ REFUSED = {429, 503}  # the server says that it has not acted
 UNKNOWN = {502, 504}  # something on the way says that it does not know
 BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 LOCAL_PAUSE_SECONDS = 0.05
+UNSURE = "_deriva_ml_unsure"  # attribute of answers
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,7 @@ class _Attempts:
 
     def finished(self, answer: requests.Response) -> requests.Response:
         """The answer; where an earlier attempt may have deleted something, that it is gone is no error."""
+        setattr(answer, UNSURE, self.unsure)
         if self.unsure and self._request.method == "DELETE" and answer.status_code == 404:
             answer.status_code, answer.reason = 204, "No Content"
         return answer
@@ -227,6 +229,11 @@ def is_idempotent(method: str, url: str, headers: Any = ()) -> bool:
             or parts.path.startswith("/deriva/export/")
         )
     return method in ("GET", "HEAD", "OPTIONS", "DELETE") or (method == "PUT" and "If-Match" not in headers)
+
+
+def is_second_answer(answer: requests.Response) -> bool:
+    """Whether an earlier attempt at the same request may have taken effect, without its answer having arrived."""
+    return bool(getattr(answer, UNSURE, False))
 
 
 def never_arrived(error: Exception) -> bool:

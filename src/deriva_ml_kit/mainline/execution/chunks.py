@@ -146,7 +146,12 @@ def send(
     finally:
         for waiting in sending:
             waiting.cancel()
-    return url_path(store().post(job))
+    try:
+        return url_path(store().post(job))
+    except requests.HTTPError as error:
+        if error.response.status_code == 409:  # what arrived is not the file: nobody shall go on with that
+            store().delete(job)
+        raise
 
 
 def _joined(store: Any, path: str, description: Json, notes: Notes) -> tuple[str, int] | None:

@@ -142,11 +142,11 @@ class Objects:
             return chunks.send(
                 file.path, file.object_path, description, store=self._store, pool=pool, notes=self._notes, told=told
             )
-        except requests.HTTPError as error:
-            # 404: the job is gone. Another process has finished it, or this one has, and the answer was lost.
-            if error.response.status_code != 404 or not (there := self._location(store, file)):
-                raise
-            return there
+        except requests.HTTPError:
+            # Another process has finished the same job, or this one has and the answer was lost.
+            if there := self._location(store, file):
+                return there
+            raise
 
     def remove(self, url: str) -> None:
         """Remove one version of an object."""

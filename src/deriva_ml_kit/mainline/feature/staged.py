@@ -21,7 +21,7 @@ from deriva_ml.feature import FeatureRecord
 from deriva_ml_kit.mainline.catalog.rows import batches, insert_path, said
 from deriva_ml_kit.mainline.execution.report import UploadReport
 
-CHUNK_ROWS = 5000
+CHUNK_ROWS = 2000
 
 
 @dataclass(frozen=True)
