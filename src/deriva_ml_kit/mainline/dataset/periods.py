@@ -24,7 +24,7 @@ from deriva.core import urlquote
 from deriva_ml.dataset.aux_classes import VersionPart
 
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
-from deriva_ml_kit.mainline.catalog.rows import Row, insert, insert_once, table_name
+from deriva_ml_kit.mainline.catalog.rows import Row, insert, insert_once, replace_unchanged, table_name
 from deriva_ml_kit.mainline.catalog.single import has_column, refuse_snapshot, row_of
 from deriva_ml_kit.mainline.dataset.spec import DatasetHistory
 from deriva_ml_kit.mainline.dataset.versions import DatasetVersion
@@ -353,9 +353,7 @@ def _writable_versions(ml: DerivaML, rid: str) -> Versions:
 
 def _replaced(ml: DerivaML, period: Row, values: Row) -> bool:
     """Change the row of a period, if it is as it was read; whether it was."""
-    path = f"/attributegroup/{table_name(ml.ml_schema, PERIODS)}/RID,RMT;{','.join(values)}"
-    key = {"RID": period["RID"], "RMT": period["RMT"]}
-    return bool(ml.catalog.put(path, json=[key | values]).json())
+    return replace_unchanged(ml.catalog, ml.ml_schema, PERIODS, period, values)
 
 
 def _over(ml: DerivaML, period: Row, claim: Row) -> None:
