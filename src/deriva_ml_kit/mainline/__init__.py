@@ -68,6 +68,7 @@ if TYPE_CHECKING or not has_main_line():
     from deriva_ml_kit.mainline.feature.records import FeatureRecord
     from deriva_ml_kit.mainline.feature.selectors import reduce_with_selector, select_as_of
     from deriva_ml_kit.mainline.ml import DerivaML
+    from deriva_ml_kit.mainline.schema.create import create_ml_catalog
     from deriva_ml_kit.mainline.validation.report import (
         DatasetSpecValidationReport,
         ExecutionConfigurationValidationReport,
@@ -130,6 +131,7 @@ __all__ = [
     "UploadReport",
     "VersionPart",
     "Workflow",
+    "create_ml_catalog",
     "reduce_with_selector",
     "select_as_of",
 ]

@@ -63,6 +63,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "deriva_ml.execution.upload_report": ("UploadReport",),
     "deriva_ml.execution.workflow": ("Workflow",),
     "deriva_ml.feature": ("Feature", "FeatureRecord", "reduce_with_selector"),
+    "deriva_ml.schema.create_schema": ("create_ml_catalog",),
 }
 
 # Our additions, which main line lacks and which work with its objects too: name -> module.

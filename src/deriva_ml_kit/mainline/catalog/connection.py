@@ -44,7 +44,7 @@ def not_for_ml(hostname: str, catalog_id: str | int, ml_schema: str) -> DerivaML
     """The catalog has no DerivaML tables."""
     return DerivaMLConfigurationError(
         f"Catalog {catalog_id} on {hostname} has no schema {ml_schema}, so it is no DerivaML catalog.",
-        remedy="Name another catalog, or make one: python -c 'from deriva_ml.schema import create_ml_catalog; "
+        remedy="Name another catalog, or make one: python -c 'from deriva_ml_kit.mainline import create_ml_catalog; "
         f'print(create_ml_catalog("{hostname}", "my-project").catalog_id)\'',
     )
 
