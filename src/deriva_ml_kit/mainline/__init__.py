@@ -8,6 +8,7 @@ This is the only place that knows two generations, and the only one that uses in
     generation  which of the two is installed: main line's own objects are handed on untouched
     ml.py       DerivaML: the connection, with the methods of each folder below (their methods.py)
     catalog/    the connection; rows in batches; which rows belong to a dataset
+    schema/     DerivaML's own tables, made and upgraded; tables, terms and how pages show them
     workflow/   Workflow: the running script, as git knows it
     execution/  Execution: inputs, outputs, status; what was left behind
     feature/    definitions, records, values; which of several is chosen; values staged and sent
