@@ -128,21 +128,7 @@ def draw(ml: DerivaML, source: str, choice: Choice, sizes: Sizes) -> Drawn:
     table, rids = _members(dataset, choice.element_table)
     groups = elements.groups(ml, table, choice.group_by, rids) if choice.group_by else None
     if choice.stratify_by_column or choice.selection_fn:
-        frame = _frame(dataset, table, rids, choice)
-        rid_of = f"{table}.RID"
-        if choice.selection_fn:
-            rows = frame if choice.by_rows else frame.sort_values(rid_of, kind="stable").drop_duplicates(rid_of)
-            parts = _rows_of(choice.selection_fn, rows.reset_index(drop=True), rid_of, sizes, choice)
-        elif choice.by_rows:
-            labelled = frame if choice.stratify_missing != "drop" else frame.dropna(subset=[choice.stratify_by_column])
-            parts = _rows_of(_stratified(choice), labelled, rid_of, sizes, choice)
-        else:
-            known, faults = records(
-                frame[rid_of], column(frame, str(choice.stratify_by_column)), missing=choice.stratify_missing
-            )
-            if faults:
-                raise CannotSample(faults)
-            parts = _by_label(known, groups, sizes, choice.seed)
+        parts = _by_frame(_frame(dataset, table, rids, choice), f"{table}.RID", groups, choice, sizes)
     elif choice.shuffle:
         parts = _by_label(Records(dict.fromkeys(rids, "")), groups, sizes, choice.seed)
     else:
@@ -176,10 +162,26 @@ def _frame(dataset: Dataset, table: str, rids: list[str], choice: Choice) -> pd.
         via=choice.via,
         ignore_unrelated_anchors=choice.ignore_unrelated_anchors,
     )
-    if choice.stratify_by_column:
-        column(frame, choice.stratify_by_column)
     inside: pd.DataFrame = frame[column(frame, f"{table}.RID").isin(rids)]
     return inside
+
+
+def _by_frame(
+    frame: pd.DataFrame, rid_of: str, groups: Mapping[str, str] | None, choice: Choice, sizes: Sizes
+) -> dict[str, list[str]]:
+    """Choose by what stands beside the records."""
+    if choice.selection_fn:
+        rows = frame if choice.by_rows else frame.sort_values(rid_of, kind="stable").drop_duplicates(rid_of)
+        return _rows_of(choice.selection_fn, rows.reset_index(drop=True), rid_of, sizes, choice)
+    labels = column(frame, str(choice.stratify_by_column))
+    if choice.by_rows:
+        rows = frame[labels.notna()] if choice.stratify_missing == "drop" else frame
+        select = stratified_split(str(choice.stratify_by_column), choice.stratify_missing)
+        return _rows_of(select, rows, rid_of, sizes, choice)
+    known, faults = records(frame[rid_of], labels, missing=choice.stratify_missing)
+    if faults:
+        raise CannotSample(faults)
+    return _by_label(known, groups, sizes, choice.seed)
 
 
 def _by_label(known: Records, groups: Mapping[str, str] | None, sizes: Sizes, seed: int) -> dict[str, list[str]]:
@@ -193,10 +195,6 @@ def _by_label(known: Records, groups: Mapping[str, str] | None, sizes: Sizes, se
         groups=[groups.get(rid, rid) for rid in rids] if groups is not None else None,
     )
     return {name: [rids[n] for n in positions] for name, positions in found.items()}
-
-
-def _stratified(choice: Choice) -> SelectionFunction:
-    return stratified_split(str(choice.stratify_by_column), choice.stratify_missing)
 
 
 def _rows_of(

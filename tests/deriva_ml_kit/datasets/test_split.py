@@ -125,6 +125,32 @@ def test_grades_and_subjects_together(clinic: Any, ml: Any):
         split_dataset(ml, clinic.source, None, selection_fn=remember, group_by="Subject", dry_run=True, **tables)
 
 
+def test_rows_or_the_records_of_rows_are_split(clinic: Any, ml: Any, execution: Any):
+    """An image with two grades, and one without: rows go to any part; as records they need one grade each."""
+    source = execution.create_dataset(description="With two grades")
+    source.add_dataset_members({"Image": [*sorted(clinic.grade)[:20], clinic.twice]}, description="Images")
+    asked: dict[str, Any] = {
+        "stratify_by_column": "Execution_Image_Diagnosis.Grade",
+        "include_tables": ["Image", "Execution_Image_Diagnosis"],
+        "row_per": "Execution_Image_Diagnosis",
+        "element_table": "Image",
+        "dry_run": True,
+    }
+    rows = split_dataset(ml, source.dataset_rid, None, partition_by="row", test_size=0.5, **asked)
+    assert rows.training.count + rows.testing.count in {21, 22}  # the image with two grades: in one part, or in both
+    with pytest.raises(CannotSample, match=f"{clinic.twice} has 2 labels: Mild, None"):
+        split_dataset(ml, source.dataset_rid, None, partition_by="element", **asked)
+
+    source.add_dataset_members({"Image": [clinic.spare]}, description="One without a grade")
+    source.delete_dataset_members([clinic.twice])
+    with pytest.raises(CannotSample, match=f"1 of 21 records have no label: {clinic.spare}"):
+        split_dataset(ml, source.dataset_rid, None, partition_by="element", **asked)
+    for policy, total in (("drop", 20), ("include", 21)):
+        for unit in ("element", "row"):
+            made = split_dataset(ml, source.dataset_rid, None, partition_by=unit, stratify_missing=policy, **asked)
+            assert made.training.count + made.testing.count == total
+
+
 def test_a_sample_is_a_released_dataset(clinic: Any, ml: Any, execution: Any):
     result = subsample(ml, clinic.source, execution, size=20, dataset_types=["Labeled"], description="Twenty")
     rids = set(ml.lookup_dataset(result.subsample.rid).list_members("Image"))
