@@ -156,7 +156,9 @@ class VocabularyMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release 
         Raises:
             DerivaMLTableTypeError: The table is no vocabulary.
         """
-        return [VocabularyTerm(**row) for row in self._vocabulary(table).terms()]
+        # A list of synonyms for every term: the release's `add_files` fails on None.
+        rows = self._vocabulary(table).terms()
+        return [VocabularyTerm(**(row | {"Synonyms": row["Synonyms"] or []})) for row in rows]
 
     def add_term(
         self: DerivaML,
