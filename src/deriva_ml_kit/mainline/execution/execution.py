@@ -36,7 +36,6 @@ from deriva_ml_kit.mainline.errors import DerivaMLExecutionError, DerivaMLUpload
 from deriva_ml_kit.mainline.execution import committing, consumed, fetching, leftovers, starting
 from deriva_ml_kit.mainline.execution.collection import DatasetCollection
 from deriva_ml_kit.mainline.execution.configuration import assets_of
-from deriva_ml_kit.mainline.execution.leftovers import State
 from deriva_ml_kit.mainline.execution.lifecycle import Lifecycle, written
 from deriva_ml_kit.mainline.execution.linked import Linked
 from deriva_ml_kit.mainline.execution.outputs import AssetFilePath, Register
@@ -110,10 +109,9 @@ class Execution(Lifecycle, Registering, Linked):
         shutil.rmtree(execution_root(self._working_dir, self.execution_rid), ignore_errors=True)
 
     def _start(self) -> None:
-        began = datetime.now()
+        began = self._created = datetime.now()
         try:
-            state = State.of_this_process(self.execution_rid, self.workflow_rid, self.configuration.description)
-            state.write(self._register.root)
+            self._remember()
             self._fetch_datasets()
             self._fetch_assets()
             took = written(datetime.now() - began)
@@ -272,5 +270,5 @@ def restored(ml: DerivaML, execution_rid: str) -> Execution:
         )
     configuration = ExecutionConfiguration(workflow=state.workflow_rid, description=state.description)
     taken_over = Execution(configuration, ml, reload=execution_rid)
-    State.of_this_process(execution_rid, state.workflow_rid, state.description).write(taken_over.working_dir)
+    taken_over._take_over(state)
     return taken_over

@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 STATE = "execution.json"
@@ -25,6 +26,11 @@ class State:
         description: As it was configured.
         host: Machine on which it runs, or ran.
         pid: Process that runs, or ran, it.
+        status: How far it was, in the catalog's words.
+        error: What it failed of.
+        created: When it was recorded; this and the next two in ISO form, local time.
+        started: When the work began.
+        stopped: When the work ended.
     """
 
     execution_rid: str
@@ -32,11 +38,17 @@ class State:
     description: str
     host: str
     pid: int
+    status: str = "Created"
+    error: str | None = None
+    created: str | None = None
+    started: str | None = None
+    stopped: str | None = None
 
     @classmethod
     def of_this_process(cls, execution_rid: str, workflow_rid: str, description: str) -> State:
         """State of an execution that starts here and now."""
-        return cls(execution_rid, workflow_rid, description, platform.node(), os.getpid())
+        now = datetime.now().isoformat()
+        return cls(execution_rid, workflow_rid, description, platform.node(), os.getpid(), created=now)
 
     @property
     def running_elsewhere(self) -> bool:
@@ -60,15 +72,16 @@ class State:
 
 def read(working_dir: Path, execution_rid: str) -> State | None:
     """State of an execution; None if the working directory holds nothing of it."""
-    found = {state.execution_rid: state for state in _all(working_dir)}
+    found = {state.execution_rid: state for state in states(working_dir)}
     return found.get(execution_rid)
 
 
 def pending(working_dir: Path) -> list[str]:
     """RIDs of the executions that were left behind; not of those that still run in another process."""
-    return sorted(state.execution_rid for state in _all(working_dir) if not state.running_elsewhere)
+    return sorted(state.execution_rid for state in states(working_dir) if not state.running_elsewhere)
 
 
-def _all(working_dir: Path) -> list[State]:
+def states(working_dir: Path) -> list[State]:
+    """What the working directory holds of any execution."""
     files = (working_dir / "deriva-ml" / "execution").glob(f"*/{STATE}")
     return [State(**json.loads(file.read_text(encoding="utf-8"))) for file in files]

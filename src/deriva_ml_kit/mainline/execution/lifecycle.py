@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import requests
 from deriva_ml.core.exceptions import DerivaMLException
 from deriva_ml.execution.execution import Execution as ReleasedExecution
+from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 
 from deriva_ml_kit.mainline.catalog.rows import Row, said
 from deriva_ml_kit.mainline.catalog.single import change_row, has_column
 from deriva_ml_kit.mainline.errors import DerivaMLExecutionError
+from deriva_ml_kit.mainline.execution.leftovers import State
+from deriva_ml_kit.mainline.execution.outputs import Register
 from deriva_ml_kit.mainline.execution.status import AnyStatus, ExecutionStatus, read, word_of
 
 if TYPE_CHECKING:
@@ -24,11 +28,15 @@ logger = logging.getLogger("deriva_ml_kit")
 class Lifecycle(ReleasedExecution):  # type: ignore[misc]  # the release is untyped
     """Status and times of an execution."""
 
+    configuration: ExecutionConfiguration
     execution_rid: str
+    workflow_rid: str
     _ml_object: DerivaML
+    _register: Register
     _dry_run: bool
     _status: ExecutionStatus = ExecutionStatus.Created
     _error: str | None = None
+    _created: datetime | None = None
     _started: datetime | None = None
     _stopped: datetime | None = None
 
@@ -63,8 +71,7 @@ class Lifecycle(ReleasedExecution):  # type: ignore[misc]  # the release is unty
         Raises:
             ValueError: No such status.
         """
-        self._note(target, error or msg)
-        self._error = error or self._error
+        self._note(target, error or msg, error=error)
 
     def execution_start(self) -> None:
         """Note that the work begins; the `with` statement does so itself."""
@@ -100,14 +107,31 @@ class Lifecycle(ReleasedExecution):  # type: ignore[misc]  # the release is unty
         self._give_up(exc_value)
         return False
 
-    def _note(self, target: AnyStatus, detail: str, durations: Row | None = None) -> None:
+    def _note(self, target: AnyStatus, detail: str, durations: Row | None = None, *, error: str | None = None) -> None:
         word = word_of(target)
         self._status = read(word)
+        self._error = error or self._error
         logger.info("execution %s: %s", self.execution_rid, detail)
         if not self._dry_run:
             ml = self._ml_object
             kept = {name: took for name, took in (durations or {}).items() if has_column(ml, "Execution", name)}
             change_row(ml, "Execution", self.execution_rid, {"Status": word, "Status_Detail": detail, **kept})
+            self._remember()
+
+    def _remember(self) -> None:
+        """Note it on this disk, for a process that may have to finish it."""
+        state = State.of_this_process(self.execution_rid, self.workflow_rid, self.configuration.description)
+        times = {"created": self._created, "started": self._started, "stopped": self._stopped}
+        noted: dict[str, Any] = {name: time.isoformat() for name, time in times.items() if time}
+        replace(state, status=word_of(self._status), error=self._error, **noted).write(self._register.root)
+
+    def _take_over(self, state: State) -> None:
+        """Go on from what another process has noted."""
+        self._status, self._error = read(state.status), state.error
+        self._created, self._started, self._stopped = (
+            datetime.fromisoformat(time) if time else None for time in (state.created, state.started, state.stopped)
+        )
+        self._remember()
 
     def _give_up(self, error: BaseException) -> None:
         """Record why the execution ends here; the error itself matters more than whether this works."""

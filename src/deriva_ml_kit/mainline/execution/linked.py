@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from deriva_ml.core.filespec import FileSpec
 from deriva_ml.dataset.aux_classes import DatasetVersion
 from deriva_ml.execution.execution import Execution as ReleasedExecution
 
+from deriva_ml_kit.mainline.catalog.single import change_row
 from deriva_ml_kit.mainline.dataset.dataset import Dataset
 from deriva_ml_kit.mainline.errors import DerivaMLExecutionError
 from deriva_ml_kit.mainline.execution import consumed, nested
@@ -69,6 +71,34 @@ class Linked(ReleasedExecution):  # type: ignore[misc]  # the release is untyped
         self._refuse_dry_run("make a version of a dataset")
         rid = getattr(dataset_rid, "dataset_rid", dataset_rid)
         return super().increment_dataset_version(rid, component, description)
+
+    def add_files(
+        self,
+        files: Iterable[FileSpec],
+        dataset_types: str | list[str] | None = None,
+        description: str = "",
+        chunk_size: int = 500,
+        *,
+        root_name: str | None = None,
+    ) -> Dataset:
+        """Record files that stay where they are, as datasets that mirror their folders.
+
+        Args:
+            files: The files.
+            dataset_types: Terms of Dataset_Type.
+            description: What they are.
+            chunk_size: Accepted for main line's sake: the release sends the files of a folder at once.
+            root_name: Description of the topmost dataset.
+
+        Raises:
+            DerivaMLExecutionError: This is a dry run.
+        """
+        self._refuse_dry_run("record files")
+        made = self._ml_object.lookup_dataset(super().add_files(files, dataset_types, description))
+        if root_name:
+            change_row(self._ml_object, "Dataset", made.dataset_rid, {"Description": root_name})
+            return self._ml_object.lookup_dataset(made.dataset_rid)
+        return made
 
     def add_input_dataset(self, dataset_rid: str, version: DatasetVersion | str | None = None) -> None:
         """Record that this execution uses a dataset, without fetching it; safe to repeat, nothing in a dry run.

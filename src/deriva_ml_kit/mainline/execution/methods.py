@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from deriva_ml.core.base import DerivaML as ReleasedDerivaML
@@ -22,6 +23,7 @@ from deriva_ml_kit.mainline.execution.leftovers import pending
 from deriva_ml_kit.mainline.execution.lineage import LineageResult, lookup_lineage
 from deriva_ml_kit.mainline.execution.record import ExecutionRecord, MultirunStatusSummary, records
 from deriva_ml_kit.mainline.execution.report import UploadReport
+from deriva_ml_kit.mainline.execution.snapshot import FINAL, ExecutionSnapshot, forget, snapshots
 from deriva_ml_kit.mainline.execution.status import AnyStatus, read
 
 if TYPE_CHECKING:
@@ -93,6 +95,47 @@ class ExecutionMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release i
         for rid in execution_rids if execution_rids is not None else pending(self.working_dir):
             report.add(self.resume_execution(rid).commit_output_assets(clean_folder=clean_folder))
         return report
+
+    def list_executions(
+        self: DerivaML,
+        *,
+        status: AnyStatus | list[AnyStatus] | None = None,
+        workflow_rid: str | None = None,
+        mode: str | None = None,
+        since: datetime | None = None,
+    ) -> list[ExecutionSnapshot]:
+        """The executions that this working directory holds something of; the catalog is not asked.
+
+        What was committed leaves nothing behind, unless it was told to.
+
+        Args:
+            status: Only with this status, or one of these.
+            workflow_rid: Only of this workflow.
+            mode: Only in this mode; all are `online`.
+            since: Only those in which something happened since.
+        """
+        found = snapshots(self.working_dir, status=status, workflow_rid=workflow_rid, since=since)
+        return [each for each in found if mode in (None, each.mode)]
+
+    def find_incomplete_executions(self: DerivaML) -> list[ExecutionSnapshot]:
+        """The executions of this working directory that are neither complete nor given up."""
+        return [each for each in self.list_executions() if each.status not in FINAL]
+
+    def gc_executions(
+        self: DerivaML,
+        *,
+        older_than: timedelta | None = None,
+        status: AnyStatus | list[AnyStatus] | None = None,
+        delete_working_dir: bool = False,
+    ) -> int:
+        """Forget executions of this working directory, but none that another process runs; gives their number.
+
+        Args:
+            older_than: Only those in which nothing happened for so long.
+            status: Only with this status, or one of these.
+            delete_working_dir: Remove their files, too: outputs that are not in the catalog are lost.
+        """
+        return forget(self.working_dir, older_than=older_than, status=status, delete_working_dir=delete_working_dir)
 
     def lookup_execution(self: DerivaML, execution_rid: str) -> ExecutionRecord:
         """The record of an execution.

@@ -97,15 +97,28 @@ class Workflow(ReleasedWorkflow):  # type: ignore[misc]  # the release is untype
                 "so a run could not say which code ran.",
                 remedy="Save the code as a file in a git repository, commit it, and run that file.",
             )
-        source = git.describe(script)
-        if source.dirty_paths and not (self.allow_dirty or _says_true("DERIVA_ML_ALLOW_DIRTY", "DERIVA_ML_DRY_RUN")):
-            raise DerivaMLDirtyWorkflowError(script, source.dirty_paths)
+        source = _committed(script, allow_dirty=self.allow_dirty)
         self.dirty_paths = list(source.dirty_paths)
         self.git_root = source.root
         self.url = source.url
-        self.checksum = self.get_url_and_checksum(script)[1] if self.is_notebook else source.checksum
+        self.checksum = ReleasedWorkflow.get_url_and_checksum(script)[1] if self.is_notebook else source.checksum
         if source.remote is None:
             logger.info("%s has no remote 'origin'; the workflow is recorded as %s", source.root, self.url)
+
+    @staticmethod
+    def get_url_and_checksum(executable_path: Path, allow_dirty: bool = False) -> tuple[str, str]:
+        """The URL and git's hash of a script, without making a workflow of it.
+
+        Args:
+            executable_path: The script.
+            allow_dirty: Accept uncommitted changes.
+
+        Raises:
+            DerivaMLDirtyWorkflowError: The repository has uncommitted changes.
+            DerivaMLWorkflowError: The script is in no repository, or the repository has no commit.
+        """
+        source = _committed(Path(executable_path), allow_dirty=allow_dirty)
+        return source.url, source.checksum
 
     def bind(self, ml: DerivaML) -> Workflow:
         """Let changes go to a catalog; gives the workflow itself."""
@@ -174,6 +187,13 @@ class Workflow(ReleasedWorkflow):  # type: ignore[misc]  # the release is untype
             )
         ml: DerivaML = self._ml
         return ml
+
+
+def _committed(script: Path, *, allow_dirty: bool) -> git.Source:
+    source = git.describe(script)
+    if source.dirty_paths and not (allow_dirty or _says_true("DERIVA_ML_ALLOW_DIRTY", "DERIVA_ML_DRY_RUN")):
+        raise DerivaMLDirtyWorkflowError(script, source.dirty_paths)
+    return source
 
 
 def types_of(workflow: ReleasedWorkflow) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from deriva_ml import DerivaML as ReleasedDerivaML
 from deriva_ml.core.definitions import Status
+from deriva_ml.core.filespec import FileSpec
 from deriva_ml.dataset.aux_classes import VersionPart
 from deriva_ml.execution import Execution as ReleasedExecution
 from deriva_ml.execution import ExecutionConfiguration as ReleasedConfiguration
@@ -61,12 +62,13 @@ def test_status_and_durations_of_a_run_are_read_by_both_generations(ml, workflow
 
 
 # A bug of the release: it calls an execution Completed whose outputs nobody has uploaded yet.
-def test_the_release_says_completed_before_anything_is_uploaded(ml, workflow) -> None:
+def test_the_release_says_completed_before_anything_is_uploaded(ml, workflow, tmp_path) -> None:
     with ml.create_execution(description="ours", workflow=workflow) as exe:
         pass
     assert row_of(ml, exe.execution_rid)["Status"] == "Stopped"
     plain = ReleasedDerivaML(ml.host_name, ml.catalog_id, working_dir=ml.working_dir, use_minid=False)
-    theirs = ReleasedWorkflow(name="T", workflow_type="Training", url=workflow.url, checksum="c0ffee", version="1")
+    named = {"name": "T", "workflow_type": "Training", "url": workflow.url, "checksum": "c0ffee", "version": "1"}
+    theirs = ReleasedWorkflow(**named, git_root=tmp_path)
     with ReleasedExecution(ReleasedConfiguration(description="theirs"), plain, workflow=theirs) as released:
         pass
     assert row_of(ml, released.execution_rid)["Status"] == "Completed"
@@ -129,6 +131,17 @@ def test_a_dataset_is_made_by_the_execution_and_is_no_input_of_it(ml, workflow) 
     assert [record.execution_rid for record in made_by] == [exe.execution_rid]
 
 
+def test_files_that_stay_where_they_are_become_a_dataset(ml, workflow, tmp_path) -> None:
+    (tmp_path / "tree" / "below").mkdir(parents=True)
+    for name in ("a.txt", "below/b.txt"):
+        (tmp_path / "tree" / name).write_text(name)
+    files = list(FileSpec.create_filespecs(tmp_path / "tree", "a tree"))
+    with ml.create_execution(description="files", workflow=workflow) as exe:
+        made = exe.add_files(files, description="a tree", root_name="the tree")
+    assert made.description == "the tree"
+    assert len(ml.catalog.get(f"/entity/deriva-ml:Dataset_Dataset/Dataset={made.dataset_rid}").json()) == 1
+
+
 def test_a_dry_run_has_no_links_and_makes_no_dataset(ml, workflow, dataset) -> None:
     before = ml.catalog.get("/").json()["snaptime"]
     with ml.create_execution(datasets=[f"{dataset}@0.1.0"], description="dry", workflow=workflow, dry_run=True) as exe:
@@ -144,6 +157,7 @@ def test_a_dry_run_has_no_links_and_makes_no_dataset(ml, workflow, dataset) -> N
         assert [each.dataset_rid for each in exe.list_input_datasets()] == [dataset]
         for call in (
             lambda: exe.create_dataset([], description="d"),
+            lambda: exe.add_files([]),
             lambda: exe.add_dataset_members(dataset, []),
             lambda: exe.increment_dataset_version(dataset, VersionPart.minor),
         ):

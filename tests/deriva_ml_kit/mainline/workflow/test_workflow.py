@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from deriva_ml_kit.mainline import DerivaMLDirtyWorkflowError, Workflow
 from deriva_ml_kit.mainline.workflow.workflow import version_of
 
 SCRIPT = """
@@ -92,3 +93,15 @@ def test_code_that_is_in_no_file_is_refused(made) -> None:
 
     assert refused["error"] == "DerivaMLWorkflowError"
     assert "commit it" in refused["said"]
+
+
+def test_a_script_is_named_without_a_workflow(repository) -> None:
+    script = repository.write("train.py", "print()")
+    commit = repository.commit()
+    url, checksum = Workflow.get_url_and_checksum(script)
+    assert commit in url
+    assert checksum == repository.git("hash-object", "train.py")
+    repository.write("notes.txt")
+    with pytest.raises(DerivaMLDirtyWorkflowError):
+        Workflow.get_url_and_checksum(script)
+    assert Workflow.get_url_and_checksum(script, allow_dirty=True) == (url, checksum)
