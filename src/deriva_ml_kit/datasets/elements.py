@@ -44,12 +44,12 @@ def labels(ml: DerivaML, table: str, label: str, rids: Collection[str], *, newes
     """
     place = ml.model.name_to_table(table)
     if label in place.columns.elements:
-        rows = _rows(ml, place, "RID", rids, ["RID", label])
+        rows = _rows(ml, place, "RID", rids, [label])
         found = pd.DataFrame([(row["RID"], row[label]) for row in rows], columns=["RID", "label"])
     else:
         feature, column = _feature(ml, place, label)
         target = feature.target_column
-        rows = _rows(ml, feature.feature_table, target, rids, ["RID", "RCT", target, column])
+        rows = _rows(ml, feature.feature_table, target, rids, ["RCT", target, column])
         found = pd.DataFrame(
             [(row[target], row[column], row["RCT"], row["RID"]) for row in rows],
             columns=["RID", "label", "RCT", "value"],
@@ -96,11 +96,12 @@ def groups(ml: DerivaML, table: str, group_by: str, rids: Collection[str]) -> di
 
 def _rows(ml: DerivaML, table: Table, column: str, values: Collection[str], wanted: list[str]) -> Iterator[Row]:
     """Yield the rows whose column has one of the values."""
+    columns = list(dict.fromkeys(["RID", *wanted]))
     if len(values) <= BY_RID:
-        yield from rows_with(ml.catalog, table.schema.name, table.name, column, values, wanted=wanted)
+        yield from rows_with(ml.catalog, table.schema.name, table.name, column, values, wanted=columns)
         return
     inside = set(values)
-    pages = paged(ml.catalog, _path(table), wanted=list(dict.fromkeys(["RID", *wanted])))
+    pages = paged(ml.catalog, _path(table), wanted=columns)
     yield from (row for row in pages if row[column] in inside)
 
 
