@@ -10,7 +10,6 @@ from deriva.core.ermrest_model import Table
 from deriva_ml.core.definitions import VocabularyTerm
 from deriva_ml.dataset.aux_classes import DatasetVersion as ReleasedVersion
 from deriva_ml.dataset.aux_classes import VersionPart
-from deriva_ml.dataset.dataset_bag import DatasetBag
 
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.mainline.catalog.rows import Row
@@ -28,6 +27,7 @@ from deriva_ml_kit.mainline.feature.records import FeatureRecord
 from deriva_ml_kit.mainline.feature.values import CatalogValues, feature_values
 
 if TYPE_CHECKING:
+    from deriva_ml_kit.mainline.bag.dataset_bag import DatasetBag
     from deriva_ml_kit.mainline.execution.execution import Execution
     from deriva_ml_kit.mainline.execution.record import ExecutionRecord
     from deriva_ml_kit.mainline.ml import DerivaML
@@ -39,7 +39,8 @@ Version: TypeAlias = ReleasedVersion | str
 class Dataset(Denormalizing):
     """A dataset of a catalog, as it is now; or as it was, if the catalog is a snapshot.
 
-    Code for the release had its RID or its row instead: `f"{dataset}"` is the one, `dataset["RID"]` reads the other.
+    Code for the release had its RID or its row instead: as text, and compared with text, it is its RID, and
+    `dataset["RID"]` reads its row.
 
     Args:
         catalog: Where it is.
@@ -530,7 +531,7 @@ class Dataset(Denormalizing):
         return f"Dataset({self.dataset_rid!r}, {self.description!r})"
 
     def __eq__(self, other: object) -> bool:
-        return self.dataset_rid == other.dataset_rid if isinstance(other, Dataset) else NotImplemented
+        return str(self) == str(other) if isinstance(other, Dataset | str) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.dataset_rid)

@@ -36,7 +36,6 @@ NOT_CONTENT = frozenset(
         "Directory_Dataset",
     }
 )
-AT_A_TIME = 8
 
 
 def changed(ml: DerivaML, rid: str, after: str, until: str | None = None) -> dict[str, int]:
@@ -49,7 +48,7 @@ def changed(ml: DerivaML, rid: str, after: str, until: str | None = None) -> dic
         until: Time until which they did; until now where not given.
     """
     rows: dict[str, set[str]] = defaultdict(set)
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
+    with ThreadPoolExecutor(ml.limits.workers) as pool:
         for table, found in pool.map(lambda each: (each[0], _rids(ml, each[1])), _paths(ml, rid, after, until)):
             rows[table] |= found
     return {table: len(found) for table, found in sorted(rows.items()) if found}

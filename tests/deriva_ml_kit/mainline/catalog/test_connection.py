@@ -92,5 +92,5 @@ def test_a_dataset_is_an_object_with_its_version_and_members(ml, workflow) -> No
     assert dataset.dataset_rid == rid
     assert str(dataset.current_version) == "0.1.0"
     assert dataset.list_dataset_members()["Image"] == []
-    with pytest.raises(DerivaMLNotFoundError, match="no dataset 9-ZZZZ"):
+    with pytest.raises(DerivaMLNotFoundError, match="no such dataset: 9-ZZZZ"):
         ml.lookup_dataset("9-ZZZZ")

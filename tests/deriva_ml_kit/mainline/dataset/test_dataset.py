@@ -35,6 +35,7 @@ def test_datasets_are_found(ml: DerivaML, new: New) -> None:
     assert {first, second} <= set(ml.find_datasets())
     assert ml.lookup_dataset(DatasetSpec(rid=first, version="0.1.0")) == ml.lookup_dataset(first.dataset_rid) == first
     assert f"{first}@0.1.0" == f"{first.dataset_rid}@0.1.0"
+    assert first.dataset_rid == first and {first.dataset_rid: 1}[first] == 1 and first != second.dataset_rid
 
 
 def test_rows_that_the_release_gave_can_still_be_read(ml: DerivaML, new: New) -> None:
