@@ -82,9 +82,10 @@ class Lifecycle(ReleasedExecution):  # type: ignore[misc]  # the release is unty
         """Note that the work has ended; the `with` statement does so itself."""
         self._stopped = datetime.now()
         took = written(self._stopped - (self._started or self._stopped))
+        committed = self._status is ExecutionStatus.Uploaded  # inside the `with`
         self._note(
-            ExecutionStatus.Stopped,
-            "The work has ended; its outputs are not in the catalog yet.",
+            ExecutionStatus.Uploaded if committed else ExecutionStatus.Stopped,
+            f"The work has ended; its outputs are {'in the catalog' if committed else 'not in the catalog yet'}.",
             {"Duration": took, "Execution_Duration": took},
         )
 
@@ -120,6 +121,8 @@ class Lifecycle(ReleasedExecution):  # type: ignore[misc]  # the release is unty
 
     def _remember(self) -> None:
         """Note it on this disk, for a process that may have to finish it."""
+        if not self._register.root.is_dir():
+            return  # all is done and cleaned up
         state = State.of_this_process(self.execution_rid, self.workflow_rid, self.configuration.description)
         times = {"created": self._created, "started": self._started, "stopped": self._stopped}
         noted: dict[str, Any] = {name: time.isoformat() for name, time in times.items() if time}

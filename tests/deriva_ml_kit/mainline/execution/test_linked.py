@@ -74,6 +74,15 @@ def test_the_release_says_completed_before_anything_is_uploaded(ml, workflow, tm
     assert row_of(ml, released.execution_rid)["Status"] == "Completed"
 
 
+def test_outputs_may_be_committed_before_the_work_ends(ml, workflow) -> None:
+    with ml.create_execution(description="inside", workflow=workflow) as exe:
+        Path(exe.asset_file_path("Execution_Asset", "out.txt", "Output_File")).write_text("inside")
+        exe.commit_output_assets()
+    assert exe.status is exe.execution_record.status is ExecutionStatus.Uploaded
+    assert DURATION.fullmatch(exe.execution_record.duration)
+    assert ml.list_executions() == []
+
+
 def test_an_execution_is_given_up_by_a_call(ml, workflow) -> None:
     with ml.create_execution(description="given up", workflow=workflow) as exe:
         exe.abort()
