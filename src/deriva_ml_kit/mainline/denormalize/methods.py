@@ -13,6 +13,7 @@ import pandas as pd
 from deriva_ml.core.base import DerivaML as ReleasedDerivaML
 from deriva_ml.dataset.aux_classes import DatasetSpec, DatasetVersion
 
+from deriva_ml_kit.mainline.bag.methods import readable
 from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.mainline.denormalize.describe import described, schema_paths
 from deriva_ml_kit.mainline.denormalize.frame import frame
@@ -245,7 +246,7 @@ class DenormalizeMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release
             "tables": tables,
             "total_rows": sum(found["row_count"] for found in tables.values()),
             "total_asset_bytes": size,
-            "total_asset_size": _readable(size),
+            "total_asset_size": readable(size),
         }
 
     def _size(self: DerivaML, name: str) -> dict[str, Any]:
@@ -255,11 +256,3 @@ class DenormalizeMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release
         path = table_name(table.schema.name, table.name)
         [found] = self.catalog.get(f"/aggregate/{path}/{wanted}").json()
         return {"row_count": found["rows"], "is_asset": is_asset, "asset_bytes": int(found.get("bytes") or 0)}
-
-
-def _readable(size: float) -> str:
-    for unit in ("B", "KB", "MB", "GB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TB"

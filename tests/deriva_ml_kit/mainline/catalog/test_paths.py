@@ -110,6 +110,22 @@ def test_both_of_two_foreign_keys_to_one_table_are_followed_and_other_domain_sch
     assert held == {'"clinic"."Subject"': ["Ill", "Well"], '"clinic"."Image"': ["1"], '"sites"."Site"': ["Ward"]}
 
 
+def test_via_says_which_of_two_foreign_keys_is_meant_of_a_catalog_and_of_a_bag(
+    siblings: tuple[DerivaML, DatasetSpec, dict[str, str]],
+) -> None:
+    ml, spec, _rids = siblings
+    bag, dataset = ml.download_dataset_bag(spec), ml.lookup_dataset(spec.rid)
+    expected = {"Subject": [("1", "Ill")], "Control": [("1", "Well"), (None, "Ill")]}
+
+    for column, rows in expected.items():
+        asked = ["Image", "Subject"], [f"Image.{column}"]
+        ours = list(bag.get_denormalized_as_dict(asked[0], via=asked[1]))
+        assert [(row["Image.Name"], row["Subject.Name"]) for row in ours] == rows
+        assert list(dataset.get_denormalized_as_dict(asked[0], via=asked[1], version=spec.version)) == ours
+    labels = [label for label, _ in bag.list_denormalized_columns(["Image", "Site"]) if label.endswith(".Name")]
+    assert labels == ["clinic.Image.Name", "sites.Site.Name"]
+
+
 def test_the_release_alone_fails_on_either(
     siblings: tuple[DerivaML, DatasetSpec, dict[str, str]], tmp_path: Path
 ) -> None:

@@ -206,7 +206,7 @@ def test_the_size_over_the_whole_catalog(place: Clinic) -> None:
 
     assert found["join_path"] == ["Image", "Observation", "Subject"]
     assert found["tables"]["Image"] == {"row_count": 5, "is_asset": True, "asset_bytes": 5}
-    assert (found["total_rows"], found["total_asset_bytes"], found["total_asset_size"]) == (13, 5, "5 B")
+    assert (found["total_rows"], found["total_asset_bytes"], found["total_asset_size"]) == (13, 5, "5.0 B")
 
 
 def test_the_release_cannot_join_a_dataset_with_nested_ones(place: Clinic, bag_of: BagOf) -> None:
