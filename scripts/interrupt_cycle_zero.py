@@ -71,19 +71,19 @@ def count(steps: dict) -> list[str]:
     rows = list(tables["Image"].entities().fetch())
     images = Counter(row["Source_Index"] for row in rows)
     made = {row["Image"] for row in tables["Image_Execution"].entities().fetch() if row["Asset_Role"] == "Output"}
-    labels = Counter(row["Image"] for row in ml.list_feature_values("Image", "Digit"))
-    values = tables["Execution_Image_Predicted_Digit"]
-    predictions = list(values.filter(values.Execution == steps["tier3"]["execution_rid"]).entities().fetch())
-    pins = steps["development"]["datasets"] | steps["split"]["datasets"]
+    labels = Counter(value.Image for value in ml.feature_values("Image", "Digit"))
+    of_tier3 = [steps["tier3"]["execution_rid"]]
+    predictions = [value.Image for value in ml.feature_values("Image", "Predicted_Digit", execution_rids=of_tier3)]
+    pins = {"development": steps["development"]["pin"]} | steps["split"]["datasets"]
     datasets = list(ml.find_datasets())
     checks = {
         "every image once": images == Counter(range(1797)),
         "an execution for every image": made == {row["RID"] for row in rows},
         "one label an image": len(labels) == 1797 and set(labels.values()) == {1},
-        "a prediction an image": len(predictions) == len({row["Image"] for row in predictions}) == 360,
+        "a prediction an image": len(predictions) == len(set(predictions)) == 360,
         "five datasets": len(datasets) == 5,
     } | {
-        f"{size} members in {name}": len(ml.list_dataset_members(pins[name].partition("@")[0])["Image"]) == size
+        f"{size} members in {name}": len(ml.lookup_dataset(pins[name].partition("@")[0]).list_members("Image")) == size
         for name, size in MEMBERS.items()
     }
     return [f"not so: {name}" for name, holds in checks.items() if not holds]

@@ -15,6 +15,7 @@ from deriva_ml_kit.errors import KitError, UsageError
 
 FILES = Path(__file__).parent / "project"
 COPIES = {
+    "make_dev_dataset.py": "model-development-workflow/scripts/make_dev_dataset.py",
     "populate_digit.py": "create-feature/scripts/populate_feature_values.py",
     "warm_cache.py": "manage-deriva-storage/scripts/warm_cache.py",
     "train_digits.py": "execution-lifecycle/scripts/basic_execution.py",

@@ -110,14 +110,15 @@ def collect(question: Question) -> Findings:
     domain = ml.pathBuilder.schemas[ml.domain_schema]
     values = domain.tables[f"Execution_{question.table}_{question.prediction}"]
     predicted = list(values.filter(values.Execution == question.execution).entities().fetch())
-    truth = {r[question.table]: r[question.term] for r in ml.list_feature_values(question.table, question.label)}
+    labels = ml.feature_values(question.table, question.label)
+    truth = {getattr(label, question.table): getattr(label, question.term) for label in labels}
     classes = sorted(set(truth.values()) | {row[question.term] for row in predicted})
     place = {name: i for i, name in enumerate(classes)}
     confusion = [[0] * len(classes) for _ in classes]
     for row in predicted:
         confusion[place[truth[row[question.table]]]][place[row[question.term]]] += 1
     balance = {
-        name: Counter(truth[row["RID"]] for row in ml.list_dataset_members(pin.partition("@")[0])[question.table])
+        name: Counter(truth[rid] for rid in ml.lookup_dataset(pin.partition("@")[0]).list_members(question.table))
         for name, pin in question.datasets.items()
     }
     return Findings(classes, balance, confusion, _mistakes(ml, question, predicted, truth), _lineage(ml, question))

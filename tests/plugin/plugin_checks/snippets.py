@@ -1,7 +1,8 @@
 """Python as documents print it: names that it imports must exist, and calls must fit the signatures of what they call.
 
 In: the text of a fenced Python block, or a dotted name from inline code. Out: complaints. Nothing is run.
-`ml`, `exe` and `bag` stand for a DerivaML, an Execution and a DatasetBag, in every document.
+`ml`, `exe`, `bag`, `dataset` and `record` stand for a DerivaML, an Execution, a DatasetBag, a Dataset and an
+ExecutionRecord, in every document.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-_DOTTED = re.compile(r"(?P<object>ml|exe|bag)\.(?P<name>[A-Za-z_]\w*)")
+_DOTTED = re.compile(r"(?<![\w.])(?P<object>ml|exe|bag|dataset|record)\.(?P<name>[A-Za-z_]\w*)")
 
 
 @cache
 def objects() -> dict[str, type]:
     """The classes of the variables that documents use without making them."""
-    from deriva_ml.dataset.dataset_bag import DatasetBag  # noqa: PLC0415 - slow to import, and not every test needs it
+    from deriva_ml_kit import mainline  # noqa: PLC0415 - slow to import, and not every test needs it
 
-    from deriva_ml_kit.mainline import DerivaML, Execution  # noqa: PLC0415
-
-    return {"ml": DerivaML, "exe": Execution, "bag": DatasetBag}
+    classes = {"ml": "DerivaML", "exe": "Execution", "bag": "DatasetBag"}
+    classes |= {"dataset": "Dataset", "record": "ExecutionRecord"}
+    return {variable: getattr(mainline, name) for variable, name in classes.items()}
 
 
 def complaints(code: str) -> list[str]:
@@ -53,7 +54,7 @@ def calls(code: str) -> int:
 
 
 def names_in(text: str) -> list[tuple[str, str]]:
-    """The `ml.name`, `exe.name`, `bag.name` in inline code, as (object, name)."""
+    """The `ml.name`, `exe.name`, `bag.name`… in inline code, as (object, name)."""
     return [(match["object"], match["name"]) for match in _DOTTED.finditer(text)]
 
 

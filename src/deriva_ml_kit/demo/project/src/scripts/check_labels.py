@@ -26,11 +26,10 @@ def main(args: argparse.Namespace) -> Mapping[str, Any]:
     terms = sorted(term.name for term in ml.list_vocabulary_terms(VOCABULARY))
     rid, _, version = args.dataset.partition("@")
     bag = ml.download_dataset_bag(DatasetSpec(rid=rid, version=version, materialize=False))
-    wide = bag.denormalize_as_dataframe(include_tables=[TABLE, f"Execution_{TABLE}_{FEATURE}"])
+    wide = bag.get_denormalized_as_dataframe([TABLE, f"Execution_{TABLE}_{FEATURE}"])
     label = wide[f"Execution_{TABLE}_{FEATURE}.{VOCABULARY}"]
-    members = {row["RID"] for row in bag.list_dataset_members()[TABLE]}
-    counts = Counter(label)
-    if unlabelled := sorted(members - set(wide[f"{TABLE}.RID"])):
+    counts = Counter(label.dropna())
+    if unlabelled := sorted(wide.loc[label.isna(), f"{TABLE}.RID"]):
         raise KitError(
             f"{len(unlabelled)} images have no {FEATURE}: {', '.join(unlabelled[:10])} …",
             remedy="Add them to the CSV and run populate_digit.py again.",

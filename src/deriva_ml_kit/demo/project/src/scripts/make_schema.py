@@ -17,31 +17,17 @@ from typing import Any
 from deriva.core import DerivaServer, ErmrestCatalog, get_credential
 from deriva.core.ermrest_model import Schema
 from deriva_ml import BuiltinTypes, ColumnDefinition
-from deriva_ml.schema.create_schema import create_ml_schema
 
 from deriva_ml_kit import local, script
 from deriva_ml_kit.mainline import DerivaML
+from deriva_ml_kit.mainline.schema.create import complete_ml_schema
 
 DOMAIN = "digits"
 CATALOG_FILE = Path("src/configs/catalog.json")
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TERMS = {
-    "Workflow_Type": {
-        "Ingest": "Brings records and files from outside into the catalog.",
-        "Annotation": "Attaches labels that people or files supply.",
-        "Dataset_Management": "Creates, splits or versions datasets.",
-        "Training": "Trains a model and records its predictions.",
-    },
-    "Dataset_Type": {
-        "Development": "A small, representative dataset for tiers 1 and 2.",
-        "Complete": "Every record there is.",
-        "Split": "Holds the parts of a split as nested datasets.",
-        "Training": "Records that a model may learn from.",
-        "Testing": "Records kept back to judge a model.",
-    },
     "Asset_Type": {
         "Prediction_File": "Predictions of a model, one row a record.",
-        "Metrics_File": "Measured results of an execution.",
     },
 }
 
@@ -53,8 +39,9 @@ def main(args: argparse.Namespace) -> Mapping[str, Any]:
     made: list[str] = []
     catalog = open_or_create_catalog(server, args.catalog_id, made)
     model = catalog.getCatalogModel()
-    if "deriva-ml" not in model.schemas or not terms_of(catalog, "Dataset_Type"):
-        create_ml_schema(catalog, project_name=DOMAIN)  # drops and makes it anew where an earlier run was cut short
+    new = "deriva-ml" not in model.schemas
+    complete_ml_schema(catalog, project_name=DOMAIN)  # adds what an earlier run, or an earlier deriva-ml, left out
+    if new:
         made.append("schema deriva-ml")
         model = catalog.getCatalogModel()
     if DOMAIN not in model.schemas:
@@ -86,12 +73,6 @@ def open_or_create_catalog(server: DerivaServer, catalog_id: str | None, made: l
     catalog.getCatalogModel().configure_baseline_catalog()
     made.append(f"catalog {catalog.catalog_id}")
     return catalog
-
-
-def terms_of(catalog: ErmrestCatalog, vocabulary: str) -> list[str]:
-    """Names of the terms of one of deriva-ml's own vocabularies."""
-    path = catalog.getPathBuilder().schemas["deriva-ml"].tables[vocabulary]
-    return [row["Name"] for row in path.entities().fetch()]
 
 
 def add_missing_terms(
