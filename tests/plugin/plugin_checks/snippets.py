@@ -61,7 +61,7 @@ def names_in(text: str) -> list[tuple[str, str]]:
 def missing(variable: str, name: str) -> list[str]:
     """A complaint if the class that the variable stands for has no such attribute."""
     cls = objects()[variable]
-    known = hasattr(cls, name) or name in _assigned_in_init(cls)
+    known = hasattr(cls, name) or name in getattr(cls, "model_fields", {}) or name in _assigned_in_init(cls)
     return [] if known else [f"{cls.__name__} has no {name}"]
 
 
