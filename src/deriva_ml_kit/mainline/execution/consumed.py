@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
@@ -46,6 +47,13 @@ class Versions:
 
     rows: Collection[Row]
 
+    @cached_property
+    def _newest_first(self) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for row in sorted(self.rows, key=_rank, reverse=True):
+            found.setdefault(row["Dataset"], []).append(row)
+        return found
+
     @classmethod
     def of(cls, ml: DerivaML, datasets: Collection[str]) -> Versions:
         """The versions of these datasets, in one request for hundreds of them."""
@@ -54,7 +62,7 @@ class Versions:
 
     def newest_first(self, dataset: str) -> list[Row]:
         """The versions of a dataset."""
-        return sorted((row for row in self.rows if row["Dataset"] == dataset), key=_rank, reverse=True)
+        return self._newest_first.get(dataset, [])
 
     def made_by(self, dataset: str, version: str | None = None) -> str | None:
         """The execution that made a version, the newest where none is given; None if it is not known."""

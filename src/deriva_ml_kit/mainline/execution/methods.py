@@ -17,6 +17,7 @@ from deriva_ml_kit.mainline.catalog.rows import any_of, table_name
 from deriva_ml_kit.mainline.catalog.single import Sort, row_of
 from deriva_ml_kit.mainline.dataset.spec import DatasetSpec
 from deriva_ml_kit.mainline.errors import DerivaMLConfigurationError, DerivaMLDataError, DerivaMLNotFoundError
+from deriva_ml_kit.mainline.execution.audit import ProvenanceAuditReport, audit_provenance
 from deriva_ml_kit.mainline.execution.execution import Execution, restored
 from deriva_ml_kit.mainline.execution.finding import execution_rows
 from deriva_ml_kit.mainline.execution.leftovers import pending
@@ -222,3 +223,7 @@ class ExecutionMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release i
             DerivaMLDataError: It is none of these.
         """
         return lookup_lineage(self, rid, depth=depth, max_executions=max_executions)
+
+    def audit_provenance(self: DerivaML) -> ProvenanceAuditReport:
+        """The datasets whose current version no execution has made; deleted ones are left out, nothing is changed."""
+        return audit_provenance(self)

@@ -192,3 +192,15 @@ def test_a_snapshot_is_looked_through_as_it_was(ml, history) -> None:
 
     assert flat(then.lookup_lineage(train).lineage) == {upload: {}}
     assert flat(ml.lookup_lineage(train).lineage) == {upload: {}, before: {}}
+
+
+def test_datasets_that_nobody_made_are_found(ml, history) -> None:
+    (maker,) = history.executions("maker")
+    made, nobodys = history.dataset(maker, []), history.dataset(None, [])
+    report = ml.audit_provenance()
+
+    found = {finding.rid: finding for finding in report.violations}
+    assert made not in found
+    assert (found[nobodys].category, found[nobodys].kind) == ("null_producer", "Dataset")
+    assert nobodys in str(found[nobodys])
+    assert (report.is_clean, report.summary().startswith(str(len(found)))) == (False, True)
