@@ -47,7 +47,7 @@ def clinic(hostname: str) -> Clinic:
     """Make one, once in a run."""
     catalog = create_ml_catalog(hostname, project_name="clinic")
     _tables(catalog)
-    ml = DerivaML(hostname, catalog.catalog_id, working_dir=tempfile.mkdtemp(prefix="clinic-"))
+    ml = DerivaML(hostname, catalog.catalog_id, working_dir=tempfile.mkdtemp(prefix="clinic-", dir=Path.home()))
     ml.add_term("Workflow_Type", "Grading", description="Grades images.")
     for kind in ("Training", "Testing", "Split"):
         ml.add_term("Dataset_Type", kind, description=kind, exists_ok=True)
@@ -71,7 +71,7 @@ def clinic(hostname: str) -> Clinic:
     ml.create_feature("Subject", "Severity", terms=["Grade"])
     for table in ("Subject", "Observation", "Image"):
         ml.add_dataset_element_type(table)
-    ml = DerivaML(hostname, catalog.catalog_id, working_dir=tempfile.mkdtemp(prefix="clinic-"))
+    ml = DerivaML(hostname, catalog.catalog_id, working_dir=tempfile.mkdtemp(prefix="clinic-", dir=Path.home()))
     rids = _rows(ml)
     return Clinic(ml, rids, _datasets(ml, rids))
 
@@ -160,7 +160,7 @@ def _datasets(ml: DerivaML, rids: dict[str, str]) -> dict[str, DatasetSpec]:
 
 
 def _stored(ml: DerivaML, name: str) -> str:
-    file = Path(tempfile.mkdtemp(prefix="clinic-")) / f"{name}.txt"
+    file = Path(tempfile.mkdtemp(prefix="clinic-", dir=Path.home())) / f"{name}.txt"
     file.write_text(name)
     store = HatracStore("https", ml.host_name, credentials=ml.credential)
     url: str = store.put_obj(f"/hatrac/clinic/{name}", str(file), content_disposition=f"filename*=UTF-8''{name}.txt")
