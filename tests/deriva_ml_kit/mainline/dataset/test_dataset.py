@@ -121,8 +121,13 @@ def test_a_dataset_begins_with_the_version_that_is_wanted(ml: DerivaML) -> None:
         assert str(Dataset.create_dataset(ml, None, [], "d", version).current_version) == "1.0.0"
     with pytest.raises(InvalidVersion, match="in development"):
         Dataset.create_dataset(ml, None, [], "d", "1.0.0.post1.dev1")
-    with pytest.raises(InvalidVersion, match=r"'1\.0' is no version"):
-        Dataset.create_dataset(ml, None, [], "d", "1.0")
+    for description, version in (("d", "1.0"), ("d", "first"), ("", "1.0"), ("", "v1.0.0")):
+        with pytest.raises(InvalidVersion, match="is no version"):
+            Dataset.create_dataset(ml, None, [], description, version)
+    before = len(ml.find_datasets())
+    with pytest.raises(DerivaMLNotFoundError, match="no execution 0000"):
+        ml.create_dataset([], "In the name of a dry run", "0000")
+    assert len(ml.find_datasets()) == before
 
 
 def test_a_text_in_the_place_of_the_version_is_the_description(ml: DerivaML) -> None:
