@@ -18,13 +18,14 @@ import requests
 from deriva.core import get_credential
 
 from deriva_ml_kit import local
-from deriva_ml_kit.mainline.bag.made import CHUNK_BYTES, RemoteFile
+from deriva_ml_kit.mainline.bag.made import RemoteFile
 from deriva_ml_kit.mainline.bag.verify import manifest_sums, remote_files
 from deriva_ml_kit.mainline.catalog.transport import BROKEN, Limits, object_store
 from deriva_ml_kit.mainline.errors import DerivaMLDataError
 from deriva_ml_kit.progress import progress
 
 FOLDER = "arriving"
+CHUNK_BYTES = 1 << 16  # of one that is cut short nothing is kept
 REDIRECTS = 5
 SHOWN = 10
 
