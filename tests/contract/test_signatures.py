@@ -30,7 +30,6 @@ EXPERIMENTS = "main line's runner; ours is a part of its own"
 LEASES = "RIDs that the database itself does not give out"
 MISSING: dict[str, dict[str, str]] = {
     "DerivaML": {
-        "audit_provenance": SENTINELS,
         "bootstrap_config": EXPERIMENTS,
         "cache_table": OFFLINE,
         "catalog_provenance": "main line's copies of catalogs",
