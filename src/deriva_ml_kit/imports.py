@@ -11,10 +11,10 @@ from pathlib import Path
 
 from deriva_ml_kit.errors import Fault, Faults
 
-# What `deriva_ml_kit.mainline` supplies otherwise than the release has it. A test compares this with what it does.
+# What does things otherwise in the release than in main line; specs, versions and records do no harm.
 SUPPLIED = frozenset({
     "Dataset",
-    "DatasetSpec",
+    "DatasetBag",
     "DerivaML",
     "Execution",
     "Workflow",

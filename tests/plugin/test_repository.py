@@ -7,7 +7,17 @@ from plugin_checks.documents import ROOT
 
 ADDRESS = re.compile(r"https?://([A-Za-z0-9.-]+\.[a-z]{2,})\b")
 # Documentation, specifications, and the domains that are reserved for examples or stand for one in tests.
-KNOWN = {"code.claude.com", "elsewhere.org", "example.org", "git-scm.com", "github.com", "h.org", "swhid.org"}
+# Groups of users are named by addresses of Globus.
+KNOWN = {
+    "auth.globus.org",
+    "code.claude.com",
+    "elsewhere.org",
+    "example.org",
+    "git-scm.com",
+    "github.com",
+    "h.org",
+    "swhid.org",
+}
 
 
 def tracked() -> list[str]:
