@@ -18,10 +18,6 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "mode": "the release is always online",
         "reuse_schema_json": "the release always reads the schema",
     },
-    "DerivaML.add_files": {
-        "chunk_size": "the release's own, which takes all files at once; an execution's takes it",
-        "root_name": "the release has no directories as datasets; an execution's takes it",
-    },
 }
 # Methods of main line that we do not supply.
 OFFLINE = "main line's work without connection, on a schema that was pinned"

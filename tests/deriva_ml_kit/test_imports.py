@@ -1,6 +1,5 @@
 """The plain library's classes are found in a project's sources, wherever they are taken from."""
 
-import contextlib
 import importlib
 from pathlib import Path
 

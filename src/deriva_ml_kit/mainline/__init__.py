@@ -28,9 +28,12 @@ if TYPE_CHECKING or not has_main_line():
     from deriva_ml.dataset.aux_classes import VersionPart
 
     from deriva_ml_kit.mainline.asset.asset import Asset
+    from deriva_ml_kit.mainline.asset.cached import CachedAsset
     from deriva_ml_kit.mainline.asset.records import AssetRecord
     from deriva_ml_kit.mainline.asset.spec import AssetSpec, AssetSpecConfig
     from deriva_ml_kit.mainline.bag.dataset_bag import DatasetBag
+    from deriva_ml_kit.mainline.bag.stored import BagCache, CachedBag, CacheStatus
+    from deriva_ml_kit.mainline.catalog.transport import Limits
     from deriva_ml_kit.mainline.dataset.dataset import Dataset
     from deriva_ml_kit.mainline.dataset.spec import DatasetHistory, DatasetReference, DatasetSpec, DatasetSpecConfig
     from deriva_ml_kit.mainline.dataset.versions import DatasetVersion
@@ -83,6 +86,10 @@ __all__ = [
     "AssetRecord",
     "AssetSpec",
     "AssetSpecConfig",
+    "BagCache",
+    "CacheStatus",
+    "CachedAsset",
+    "CachedBag",
     "Dataset",
     "DatasetBag",
     "DatasetCollection",
@@ -125,6 +132,7 @@ __all__ = [
     "Feature",
     "FeatureRecord",
     "FeatureReference",
+    "Limits",
     "LineageNode",
     "LineageResult",
     "MultirunStatusSummary",

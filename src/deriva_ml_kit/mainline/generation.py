@@ -42,6 +42,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "DerivaMLValidationError",
         "DerivaMLWorkflowError",
     ),
+    "deriva_ml.core.storage": ("CachedAsset", "CachedBag"),
     "deriva_ml.dataset.aux_classes": (
         "DatasetHistory",
         "DatasetReference",
@@ -51,6 +52,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "FeatureReference",
         "VersionPart",
     ),
+    "deriva_ml.dataset.bag_cache": ("BagCache", "CacheStatus"),
     "deriva_ml.dataset.dataset": ("Dataset",),
     "deriva_ml.dataset.dataset_bag": ("DatasetBag",),
     "deriva_ml.dataset.validation": ("DatasetSpecValidationReport", "ExecutionConfigurationValidationReport"),
@@ -67,7 +69,10 @@ HOMES: dict[str, tuple[str, ...]] = {
 }
 
 # Our additions, which main line lacks and which work with its objects too: name -> module.
-OWN: dict[str, str] = {"select_as_of": "deriva_ml_kit.mainline.feature.selectors"}
+OWN: dict[str, str] = {
+    "Limits": "deriva_ml_kit.mainline.catalog.transport",
+    "select_as_of": "deriva_ml_kit.mainline.feature.selectors",
+}
 
 
 @cache

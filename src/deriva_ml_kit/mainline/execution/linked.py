@@ -9,7 +9,6 @@ from deriva_ml.core.filespec import FileSpec
 from deriva_ml.dataset.aux_classes import DatasetVersion
 from deriva_ml.execution.execution import Execution as ReleasedExecution
 
-from deriva_ml_kit.mainline.catalog.single import change_row
 from deriva_ml_kit.mainline.dataset.dataset import Dataset
 from deriva_ml_kit.mainline.errors import DerivaMLExecutionError
 from deriva_ml_kit.mainline.execution import consumed, nested
@@ -94,11 +93,9 @@ class Linked(ReleasedExecution):  # type: ignore[misc]  # the release is untyped
             DerivaMLExecutionError: This is a dry run.
         """
         self._refuse_dry_run("record files")
-        made = self._ml_object.lookup_dataset(super().add_files(files, dataset_types, description))
-        if root_name:
-            change_row(self._ml_object, "Dataset", made.dataset_rid, {"Description": root_name})
-            return self._ml_object.lookup_dataset(made.dataset_rid)
-        return made
+        return self._ml_object.add_files(
+            files, self.execution_rid, dataset_types, description, chunk_size, root_name=root_name
+        )
 
     def add_input_dataset(self, dataset_rid: str, version: DatasetVersion | str | None = None) -> None:
         """Record that this execution uses a dataset, without fetching it; safe to repeat, nothing in a dry run.

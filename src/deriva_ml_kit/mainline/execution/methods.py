@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from deriva_ml.core.base import DerivaML as ReleasedDerivaML
+from deriva_ml.core.definitions import FileSpec
 from deriva_ml.dataset.aux_classes import DatasetSpec as ReleasedSpec
 from deriva_ml.execution.execution_configuration import ExecutionConfiguration
 from deriva_ml.execution.workflow import Workflow as ReleasedWorkflow
@@ -28,6 +29,7 @@ from deriva_ml_kit.mainline.execution.snapshot import FINAL, ExecutionSnapshot, 
 from deriva_ml_kit.mainline.execution.status import AnyStatus, read
 
 if TYPE_CHECKING:
+    from deriva_ml_kit.mainline.dataset.dataset import Dataset
     from deriva_ml_kit.mainline.ml import DerivaML
 
 
@@ -121,6 +123,31 @@ class ExecutionMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release i
     def find_incomplete_executions(self: DerivaML) -> list[ExecutionSnapshot]:
         """The executions of this working directory that are neither complete nor given up."""
         return [each for each in self.list_executions() if each.status not in FINAL]
+
+    def add_files(
+        self: DerivaML,
+        files: Iterable[FileSpec],
+        execution_rid: str,
+        dataset_types: str | list[str] | None = None,
+        description: str = "",
+        chunk_size: int = 500,
+        *,
+        root_name: str | None = None,
+    ) -> Dataset:
+        """Record files that stay where they are, as datasets that mirror their folders.
+
+        Args:
+            files: The files.
+            execution_rid: Execution that they come from.
+            dataset_types: Terms of Dataset_Type.
+            description: What they are.
+            chunk_size: Accepted for main line's sake: the release sends the files of a folder at once.
+            root_name: Description of the topmost dataset.
+        """
+        made = self.lookup_dataset(super().add_files(files, dataset_types, description, execution_rid))
+        if root_name:
+            made.description = root_name
+        return made
 
     def gc_executions(
         self: DerivaML,
