@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import pandas as pd
 
 from deriva_ml_kit.datasets import elements
 from deriva_ml_kit.errors import Fault
-from deriva_ml_kit.mainline import Dataset, DerivaML
+from deriva_ml_kit.mainline import Dataset, DerivaML, DerivaMLDenormalizeDownstreamLeaf
 from deriva_ml_kit.sampling import (
     CannotSample,
     Missing,
@@ -156,12 +157,20 @@ def _members(dataset: Dataset, table: str | None) -> tuple[str, list[str]]:
 
 def _frame(dataset: Dataset, table: str, rids: list[str], choice: Choice) -> pd.DataFrame:
     """Return the denormalised dataset, rows of its members alone."""
-    frame = dataset.get_denormalized_as_dataframe(
+    get = partial(
+        dataset.get_denormalized_as_dataframe,
         choice.include_tables or [],
-        row_per=choice.row_per or table,
         via=choice.via,
         ignore_unrelated_anchors=choice.ignore_unrelated_anchors,
     )
+    try:
+        frame = get(row_per=choice.row_per or table)
+    except DerivaMLDenormalizeDownstreamLeaf:
+        if choice.row_per or choice.by_rows or not choice.stratify_by_column:
+            raise
+        frame = get()  # labels stand in a table that refers to the records: the rows are theirs
+    if choice.stratify_by_column:
+        column(frame, choice.stratify_by_column)
     inside: pd.DataFrame = frame[column(frame, f"{table}.RID").isin(rids)]
     return inside
 

@@ -141,7 +141,7 @@ def split_dataset(
         shuffle: False takes the records in the order of their RIDs, where nothing else decides.
         seed: Another seed makes another split.
         stratify_by_column: Column of the denormalised dataset whose values shall have like shares in all parts, such
-            as ``Image_Class.Name``.
+            as ``Execution_Image_Diagnosis.Grade``; a record has one of them, or several that are equal.
         stratify_missing: What to do with records without such a value: ``"error"``, ``"drop"``, ``"include"``.
         split_description: Description of the parent.
         training_types: Further dataset types of the training part.
@@ -151,7 +151,8 @@ def split_dataset(
         include_tables: Tables of the denormalised dataset; needed with ``stratify_by_column`` and ``selection_fn``.
         selection_fn: A function that chooses the rows of each part instead.
         dry_run: Compute and report, write nothing.
-        row_per: Table of which the denormalised dataset has a row each; ``element_table`` if not given.
+        row_per: Table of which the denormalised dataset has a row each. If not given, ``element_table``, or
+            the table that holds the labels, where that refers to the records.
         via: Tables that the denormalised dataset passes through.
         ignore_unrelated_anchors: Leave out members from tables without a way to the others.
         partition_by: ``"element"`` puts each record into one part; ``"row"`` splits rows, so that a record can be in

@@ -161,6 +161,29 @@ def test_a_sample_is_a_released_dataset(clinic: Any, ml: Any, execution: Any):
     assert set(ml.lookup_dataset(again.subsample.rid).list_members("Image")) == rids
 
 
+def test_labels_may_stand_in_a_features_table(clinic: Any, ml: Any, execution: Any):
+    by_label = {
+        "stratify_by_column": "Execution_Image_Diagnosis.Grade",
+        "include_tables": ["Image", "Image_Diagnosis"],
+    }
+    result = split_dataset(ml, clinic.source, execution, test_size=0.25, reuse=False, **by_label)
+
+    parts = parts_of(ml, result)
+    assert set().union(*parts.values()) == clinic.grade.keys()
+    everywhere = Counter(clinic.grade.values())
+    tested = Counter(clinic.grade[rid] for rid in parts["Testing"])
+    assert all(abs(tested[grade] - count / 4) <= 1 for grade, count in everywhere.items())
+
+
+def test_a_record_with_two_labels_is_named(clinic: Any, ml: Any, execution: Any):
+    dataset = execution.create_dataset(dataset_types=[], description="One was graded twice")
+    dataset.add_dataset_members({"Image": [clinic.twice, *sorted(clinic.grade)[:5]]})
+    by_label = {"stratify_by_column": "Execution_Image_Diagnosis.Grade", "include_tables": ["Image", "Image_Diagnosis"]}
+
+    with pytest.raises(CannotSample, match=clinic.twice):
+        split_dataset(ml, dataset.dataset_rid, None, dry_run=True, **by_label)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
