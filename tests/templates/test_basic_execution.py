@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from deriva_ml_kit.datasets import feature_values
 from deriva_ml_kit.mainline import DatasetSpec
 
 pytestmark = pytest.mark.catalog
@@ -228,8 +227,9 @@ def test_a_dataset_whose_feature_values_leave_a_boolean_empty_can_be_loaded(
 
 def test_the_types_of_a_dataset_tell_its_part_in_a_split(project: Any, dataset: tuple[str, str]) -> None:
     bodies = {
-        "imports": "from deriva_ml_kit.datasets import dataset_types, walk\n",
-        "load": "def load(bags, assets):\n    return [dataset_types(part) for bag in bags for part in walk(bag)]\n",
+        "imports": "",
+        "load": "def load(bags, assets):\n"
+        "    return [part.dataset_types for bag in bags for part in [bag, *bag.list_dataset_children(recurse=True)]]\n",
         "build": "def build(data, config):\n    return None\n",
         "run": "def run(model, data, out, max_batches):\n    return {'types': data}\n",
     }
@@ -240,7 +240,7 @@ def test_the_types_of_a_dataset_tell_its_part_in_a_split(project: Any, dataset: 
     assert done.result["metrics"] == {"types": [["Training"], ["Training"]]}
 
 
-def test_labels_of_a_bag_come_as_rows_where_the_release_gives_objects(project: Any, gallery: Any, feature: str) -> None:
+def test_labels_of_a_bag_are_those_of_its_images(project: Any, gallery: Any, feature: str) -> None:
     csv = project.folder / "labels.csv"
     csv.write_text(f"Image,Diagnosis\n{gallery.images[9]},Healthy\n{gallery.images[10]},Glaucoma\n")
     named = ["--workflow-type", "Annotation", "--target-table", "Image", "--feature-name", feature]
@@ -250,10 +250,6 @@ def test_labels_of_a_bag_come_as_rows_where_the_release_gives_objects(project: A
     spec = DatasetSpec(rid=rid, version=gallery.ml.dataset_version(rid), materialize=False)
     bag = gallery.ml.download_dataset_bag(spec)
 
-    labels = feature_values(bag, "Image", feature)
+    labels = {value.Image: value.Diagnosis for value in bag.feature_values("Image", feature)}
 
-    assert dict(zip(labels["Image"], labels["Diagnosis"], strict=True)) == {
-        gallery.images[9]: "Healthy",
-        gallery.images[10]: "Glaucoma",
-    }
-    assert all("Image" not in row for row in bag.list_feature_values("Image", feature))
+    assert labels == {gallery.images[9]: "Healthy", gallery.images[10]: "Glaucoma"}

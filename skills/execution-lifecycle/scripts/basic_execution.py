@@ -44,8 +44,8 @@ class Data:
 def load(bags: list[Any], assets: Mapping[str, list[Path]]) -> Data:
     """Turn downloaded datasets and single assets (by asset table) into data.
 
-    `deriva_ml_kit.datasets.feature_values(bag, table, feature)` gives labels as a data frame. In the rows of asset
-    tables `Filename` is the path of the local file.
+    `bag.feature_values(table, feature)` gives labels as records. In the rows of asset tables `Filename` is the path of
+    the local file.
     """
     tables = members(bags)
     member_files = [file for table in tables.values() for file in files(table)]

@@ -1,6 +1,6 @@
 """Datasets: development datasets, splits and samples; the members of downloaded ones as data frames; pins."""
 
-from deriva_ml_kit.datasets.bag import dataset_types, feature_values, files, members, walk
+from deriva_ml_kit.datasets.bag import files, members
 from deriva_ml_kit.datasets.dev import DevDataset, DevPlan, make_dev_dataset, plan_dev_dataset
 from deriva_ml_kit.datasets.pins import read_pins, write_pin
 from deriva_ml_kit.datasets.split import SplitResult, SubsampleResult, split_dataset, subsample
@@ -10,8 +10,6 @@ __all__ = [
     "DevPlan",
     "SplitResult",
     "SubsampleResult",
-    "dataset_types",
-    "feature_values",
     "files",
     "make_dev_dataset",
     "members",
@@ -19,6 +17,5 @@ __all__ = [
     "read_pins",
     "split_dataset",
     "subsample",
-    "walk",
     "write_pin",
 ]

@@ -14,7 +14,7 @@ def test_every_script_in_the_folder_is_valid_python_and_the_training_script_is_e
     scripts = [name for name in new if name.startswith("src/scripts/")]
     for name in scripts:
         ast.parse((tmp_path / name).read_text(encoding="utf-8"))
-    assert len(scripts) == 8
+    assert len(scripts) == 9
     assert "MLPClassifier" in (tmp_path / "src/scripts/train_digits.py").read_text(encoding="utf-8")
 
 

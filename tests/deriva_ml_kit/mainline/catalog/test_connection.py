@@ -44,7 +44,7 @@ def test_a_catalog_that_does_not_exist_is_named(lab, tmp_path) -> None:
 
 def test_a_catalog_without_a_schema_of_its_own_is_named(lab, deriva_server, tmp_path) -> None:
     catalog = deriva_server.create_ermrest_catalog()
-    with pytest.raises(DerivaMLConfigurationError, match="is no DerivaML catalog|deriva-ml"):
+    with pytest.raises(DerivaMLConfigurationError, match="deriva-ml"):
         DerivaML(lab.hostname, catalog.catalog_id, working_dir=tmp_path)
     catalog.delete_ermrest_catalog(really=True)
 

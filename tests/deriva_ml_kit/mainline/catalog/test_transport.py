@@ -57,9 +57,7 @@ def test_rows_with_leased_rids_are_stored_once_whatever_fails(faulty_ml, faulty_
 def test_an_insert_whose_answer_is_lost_is_not_repeated_and_says_so(faulty_ml, faulty_host) -> None:
     faulty_host.fail("lose", "POST", "/entity/deriva-ml:Dataset")
 
-    with pytest.raises(
-        requests.ConnectionError, match="lost; it may have taken effect, so it was not sent again"
-    ):
+    with pytest.raises(requests.ConnectionError, match="lost; it may have taken effect, so it was not sent again"):
         insert(faulty_ml.catalog, "deriva-ml", "Dataset", [{"Description": "sent_once"}])
     assert len(described(faulty_ml, "sent_once")) == 1
 

@@ -1,6 +1,7 @@
 """A Workflow is made by the outermost script, so each test runs one."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -33,9 +34,12 @@ def made(repository):
     """Runs a script of the repository that makes a Workflow for each case; gives what they say."""
 
     def run(*cases, cwd=None, command=None):
+        # The plain library, where a test has used it in this process, leaves a variable behind.
+        env = {name: value for name, value in os.environ.items() if name != "SETUPTOOLS_USE_DISTUTILS"}
         done = subprocess.run(
             [*(command or [sys.executable, str(repository.root / "train.py")]), json.dumps(cases)],
             cwd=cwd or repository.root,
+            env=env,
             capture_output=True,
             text=True,
             check=True,

@@ -9,8 +9,6 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
-from deriva_ml_kit.datasets import dataset_types, feature_values
-
 # <<< edit: imports
 
 
@@ -37,8 +35,7 @@ class Data:
 
 def read_part(bag) -> Part:
     """All images of one dataset, in the order of their source, so that a run can be repeated on another catalog."""
-    labels = feature_values(bag, "Image", "Digit")
-    label = dict(zip(labels["Image"], labels["Digit_Class"], strict=True))
+    label = {value.Image: value.Digit_Class for value in bag.feature_values("Image", "Digit")}
     rows = sorted(bag.list_dataset_members()["Image"], key=lambda row: row["Source_Index"])
     pixels = np.stack([np.asarray(Image.open(row["Filename"]), dtype="float64").ravel() / 255 for row in rows])
     return Part(np.array([r["RID"] for r in rows]), pixels, np.array([label[r["RID"]] for r in rows]))
@@ -46,7 +43,7 @@ def read_part(bag) -> Part:
 
 def load(bags, assets) -> Data:
     """A Training and a Testing dataset as they are; a single dataset is split 80/20, each digit alike."""
-    parts = [(dataset_types(bag), read_part(bag)) for bag in bags]
+    parts = [(bag.dataset_types, read_part(bag)) for bag in bags]
     if len(parts) == 1:
         part = parts[0][1]
         rows = np.arange(len(part.rids))
