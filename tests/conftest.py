@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,12 @@ sys.path.append(str(Path(__file__).parent / "support"))
 
 TRUST_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
-REAL_HOME = Path.home()
-REAL_TRUST = {name: os.environ[name] for name in TRUST_VARIABLES if name in os.environ}
+# The environment of whoever runs the tests. Workers get it from the process that started them, which is isolated.
+PERSON = "DERIVA_TESTS_PERSON"
+os.environ.setdefault(PERSON, json.dumps({name: os.environ.get(name) for name in ("HOME", *TRUST_VARIABLES)}))
+REAL_TRUST = {name: value for name, value in json.loads(os.environ[PERSON]).items() if value is not None}
+REAL_HOME = Path(REAL_TRUST.pop("HOME", Path.home()))
+COUNTED: Counter[str] = Counter()
 SCRATCH = Path(tempfile.mkdtemp(prefix="deriva-ml-kit-tests-"))
 
 
@@ -43,9 +48,39 @@ def _isolate() -> None:
 _isolate()
 
 
-def pytest_sessionfinish() -> None:
-    """Nothing of a run stays behind."""
+# What takes longest begins first, so that no worker is left alone with it at the end.
+LONG = ("e2e", "scripts", "templates", "cli")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; their own order stays."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: not set(item.path.relative_to(here).parts).intersection(LONG))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Nothing of a run stays behind; what a worker has counted goes to the process that started it."""
     shutil.rmtree(SCRATCH, ignore_errors=True)
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counted"] = dict(COUNTED)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker has counted."""
+    COUNTED.update(getattr(node, "workeroutput", {}).get("counted", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line: how much of the documents and of main line's contract was checked."""
+    if COUNTED:
+        terminalreporter.write_line("checked: " + ", ".join(f"{n} {kind}" for kind, n in sorted(COUNTED.items())))
+
+
+@pytest.fixture(scope="session")
+def counted() -> Counter[str]:
+    """What the tests have looked at so far, by kind."""
+    return COUNTED
 
 
 def deriva_local(*arguments: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:

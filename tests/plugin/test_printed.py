@@ -43,32 +43,32 @@ def test_every_block_names_its_language(document: Document):
 
 
 @spans(fences("bash"))
-def test_a_printed_command_is_accepted_by_the_program_it_names(span: Span, checked: Counter[str]):
-    checked["shell blocks"] += 1
-    checked["commands"] += len(commands.simple_commands(span.text))
+def test_a_printed_command_is_accepted_by_the_program_it_names(span: Span, counted: Counter[str]):
+    counted["shell blocks"] += 1
+    counted["commands"] += len(commands.simple_commands(span.text))
 
     assert commands.complaints(span.text, skill_folder(span.path)) == []
 
 
 @spans(inline(PROGRAMS))
-def test_a_command_in_running_text_is_accepted_too(span: Span, checked: Counter[str]):
-    checked["commands in text"] += 1
+def test_a_command_in_running_text_is_accepted_too(span: Span, counted: Counter[str]):
+    counted["commands in text"] += 1
 
     assert commands.complaints(span.text, skill_folder(span.path)) == []
 
 
 @spans(fences("python"))
-def test_printed_python_imports_what_exists_and_calls_it_as_it_wants_to_be_called(span: Span, checked: Counter[str]):
-    checked["python blocks"] += 1
-    checked["calls"] += snippets.calls(span.text)
+def test_printed_python_imports_what_exists_and_calls_it_as_it_wants_to_be_called(span: Span, counted: Counter[str]):
+    counted["python blocks"] += 1
+    counted["calls"] += snippets.calls(span.text)
 
     assert snippets.complaints(span.text) == []
 
 
 @every_document
-def test_methods_named_in_running_text_exist(document: Document, checked: Counter[str]):
+def test_methods_named_in_running_text_exist(document: Document, counted: Counter[str]):
     named = [name for span in document.inline_code for name in snippets.names_in(span.text)]
-    checked["names"] += len(named)
+    counted["names"] += len(named)
 
     assert [complaint for variable, name in named for complaint in snippets.missing(variable, name)] == []
 
@@ -89,8 +89,8 @@ def test_printed_data_is_well_formed(span: Span):
 
 
 @every_document
-def test_links_lead_to_files_that_are_there(document: Document, checked: Counter[str]):
-    checked["links"] += len(document.links)
+def test_links_lead_to_files_that_are_there(document: Document, counted: Counter[str]):
+    counted["links"] += len(document.links)
     targets = [link for link in document.links if not re.match(r"https?:|mailto:|#", link.text)]
 
     assert [
@@ -99,9 +99,9 @@ def test_links_lead_to_files_that_are_there(document: Document, checked: Counter
 
 
 @every_document
-def test_slash_names_are_skills_of_this_plugin_or_marked_as_anothers(document: Document, checked: Counter[str]):
+def test_slash_names_are_skills_of_this_plugin_or_marked_as_anothers(document: Document, counted: Counter[str]):
     own = re.findall(r"/deriva-ml:([\w-]+)", document.text)
-    checked["slash names"] += len(own)
+    counted["slash names"] += len(own)
     unmarked = [
         line
         for paragraph in re.split(r"\n\s*\n", document.text)

@@ -185,13 +185,14 @@ class DerivaML(
         return transport.session_config(self.limits)
 
     def catalog_snapshot(self, version_snapshot: str) -> DerivaML:
-        """The catalog as it was, read-only, with the same local folders.
+        """The catalog as it was, read-only, with the same local folders; of the same class if that is made alike.
 
         Args:
             version_snapshot: Catalog and snapshot, such as `1@2TA-…`.
         """
         if version_snapshot not in self._snapshots:
-            self._snapshots[version_snapshot] = DerivaML(
+            kind = type(self) if type(self).__init__ is DerivaML.__init__ else DerivaML
+            self._snapshots[version_snapshot] = kind(
                 self.host_name,
                 version_snapshot,
                 default_schema=self.default_schema,
