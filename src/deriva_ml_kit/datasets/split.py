@@ -16,7 +16,7 @@ from typing import Any, TypedDict
 from pydantic import BaseModel
 
 from deriva_ml_kit.datasets.draw import Choice, PartitionBy, draw
-from deriva_ml_kit.datasets.writing import datasets_of_type, is_released, make, prepare
+from deriva_ml_kit.datasets.writing import begun_dataset, datasets_of_type, fill, is_released, make, prepare
 from deriva_ml_kit.errors import Fault, UsageError
 from deriva_ml_kit.mainline import Dataset, DerivaML, Execution
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
@@ -159,7 +159,8 @@ def split_dataset(
             several parts. Must be given where ``row_per`` differs from ``element_table``.
         group_by: Keep together what belongs together: a column of ``element_table``, or a table that it refers to,
             directly or over others, such as ``Subject``.
-        reuse: Hand back a split with the same parts and types if there is one already; False makes another.
+        reuse: Hand back a split with the same parts and types if there is one already, and complete what an interrupted
+            run has begun; False makes another.
 
     Returns:
         The datasets with their released versions.
@@ -199,16 +200,23 @@ def split_dataset(
     made = _same_split(ml, drawn.table, drawn.parts, types) if reuse else None
     if made is None:
         about = f"{source_dataset_rid} ({choice.strategy}, seed {seed})"
+
+        def made_or_completed(table: str, members: Collection[str], terms: list[str], words: str) -> Dataset:
+            begun = begun_dataset(ml, table, members, terms, words) if reuse else None
+            return make(by, table, members, terms, words, begun=begun)
+
         made = {
-            name: make(by, drawn.table, part, types[name], f"{name} part of {about}: {len(part)} records")
+            name: made_or_completed(drawn.table, part, types[name], f"{name} part of {about}: {len(part)} records")
             for name, part in drawn.parts.items()
         }
         sizes = ", ".join(f"{name} {len(part)}" for name, part in drawn.parts.items())
         title = split_description or f"Split of {about}: {sizes}"
-        made[PARENT] = make(by, "Dataset", [part.dataset_rid for part in made.values()], [PARENT], title)
+        made[PARENT] = made_or_completed("Dataset", [part.dataset_rid for part in made.values()], [PARENT], title)
         asked = {"test_size": test_size, "train_size": train_size, "val_size": val_size, "types": types}
         name = f"split_config-{made[PARENT].dataset_rid}.json"
         _note(by, name, source_dataset_rid, choice, {**asked, "parts": drawn.parts})
+    elif not is_released(made[PARENT]):  # an interrupted run got as far as that
+        fill(by, made[PARENT], "Dataset", description=made[PARENT].description)
     infos = {name: _info(made[name], len(part)) for name, part in drawn.parts.items()}
     return _split_result(_info(made[PARENT], 0), infos, facts)
 
@@ -346,7 +354,7 @@ def _note(execution: Execution, name: str, source: str, choice: Choice, further:
 def _same_split(
     ml: DerivaML, table: str, parts: Mapping[str, Collection[str]], types: Mapping[str, list[str]]
 ) -> dict[str, Dataset] | None:
-    """Return the datasets of a split with these parts and types, all at released versions, if there is one."""
+    """Return the datasets of a split with these parts and types, the parts at released versions, if there is one."""
     wanted = {tuple(sorted(terms)): name for name, terms in types.items()}
     children: dict[str, list[str]] = {}
     parents = datasets_of_type(ml, PARENT)
@@ -361,8 +369,7 @@ def _same_split(
         if len(children[parent]) != len(parts) or set(found) != set(parts):
             continue
         datasets = {name: ml.lookup_dataset(found[name]) for name in sorted(parts, key=lambda name: len(parts[name]))}
-        if all(set(datasets[name].list_members(table)) == set(parts[name]) for name in datasets):
-            datasets[PARENT] = ml.lookup_dataset(parent)
-            if all(is_released(dataset) for dataset in datasets.values()):
-                return datasets
+        alike = all(set(datasets[name].list_members(table)) == set(parts[name]) for name in datasets)
+        if alike and all(is_released(dataset) for dataset in datasets.values()):
+            return {**datasets, PARENT: ml.lookup_dataset(parent)}
     return None

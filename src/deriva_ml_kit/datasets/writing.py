@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from deriva_ml_kit.mainline import Dataset, DerivaML, Execution, VersionPart
 from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.mainline.dataset.periods import developable
+from deriva_ml_kit.mainline.dataset.types import types_of
 
 # Dataset types that are made here where a catalog lacks them.
 TYPES = {
@@ -64,11 +65,36 @@ def make(
     description: str,
     *,
     version: str | None = None,
+    begun: Dataset | None = None,
 ) -> Dataset:
-    """Make a dataset with members, and release it; `version` describes the version, where the dataset's will not do."""
-    made: Dataset = execution.create_dataset(dataset_types=list(types), description=description)
-    fill(execution, made, table, add=members, description=version or description)
+    """Make a dataset with members, and release it.
+
+    Args:
+        execution: Does it.
+        table: Table of the members.
+        members: Their RIDs.
+        types: Types of the dataset.
+        description: Of the dataset.
+        version: Describes the version, where that will not do.
+        begun: A dataset that an interrupted run has begun: it is completed instead.
+    """
+    made: Dataset = begun or execution.create_dataset(dataset_types=list(types), description=description)
+    there = set(made.list_members(table)) if begun else set()
+    fill(execution, made, table, add=set(members) - there, description=version or description)
     return made
+
+
+def begun_dataset(
+    ml: DerivaML, table: str, members: Collection[str], types: Sequence[str], description: str
+) -> Dataset | None:
+    """Find what an interrupted run left: same types and words, part of no dataset, and no members but these."""
+    rids = [rid for rid, words in datasets_of_type(ml, types[0]).items() if words == description]
+    for rid, terms in types_of(ml, rids).items():
+        dataset = ml.lookup_dataset(rid)
+        alone = set(terms) == set(types) and not dataset.list_dataset_parents()
+        if alone and set(dataset.list_members(table)) <= set(members):
+            return dataset
+    return None
 
 
 def is_released(dataset: Dataset) -> bool:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from deriva_ml_kit.datasets.split import random_split, split_dataset, subsample
+from deriva_ml_kit.datasets.writing import datasets_of_type
 from deriva_ml_kit.errors import UsageError
-from deriva_ml_kit.mainline import ExecutionConfiguration, Workflow
+from deriva_ml_kit.mainline import Dataset, ExecutionConfiguration, Workflow
 from deriva_ml_kit.mainline.dataset.types import types_of
 from deriva_ml_kit.sampling import CannotSample, leaks
 
@@ -159,6 +160,43 @@ def test_a_sample_is_a_released_dataset(clinic: Any, ml: Any, execution: Any):
     assert ml.lookup_dataset(result.subsample.rid).description == "Twenty"
     again = subsample(ml, clinic.source, execution, size=20)
     assert set(ml.lookup_dataset(again.subsample.rid).list_members("Image")) == rids
+
+
+class Cut:
+    """Interrupts before one of the calls that it watches."""
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+
+    def before(self, method: Any) -> Any:
+        def call(*given: Any, **named: Any) -> Any:
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+            return method(*given, **named)
+
+        return call
+
+
+@pytest.mark.parametrize("calls", range(1, 7))
+def test_an_interrupted_split_is_completed_by_the_same_call(
+    clinic: Any, ml: Any, execution: Any, monkeypatch: pytest.MonkeyPatch, calls: int
+):
+    def made() -> set[str]:
+        return {*datasets_of_type(ml, "Split_Partition"), *datasets_of_type(ml, "Split")}
+
+    before = made()
+    cut = Cut(calls)
+    for name in ("add_dataset_members", "release"):
+        monkeypatch.setattr(Dataset, name, cut.before(getattr(Dataset, name)))
+    with pytest.raises(KeyboardInterrupt):
+        split_dataset(ml, clinic.source, execution, test_size=0.3, seed=1000 + calls)
+    monkeypatch.undo()
+
+    result = split_dataset(ml, clinic.source, execution, test_size=0.3, seed=1000 + calls)
+
+    assert made() - before == {result.split.rid, result.training.rid, result.testing.rid}
+    assert set().union(*parts_of(ml, result).values()) == clinic.grade.keys()
 
 
 def test_labels_may_stand_in_a_features_table(clinic: Any, ml: Any, execution: Any):
