@@ -6,6 +6,7 @@ import pytest
 
 from deriva_ml_kit.demo import project
 from deriva_ml_kit.errors import UsageError
+from deriva_ml_kit.imports import plain_imports, python_files
 
 
 def test_every_script_in_the_folder_is_valid_python_and_the_training_script_is_edited(tmp_path):
@@ -16,6 +17,12 @@ def test_every_script_in_the_folder_is_valid_python_and_the_training_script_is_e
         ast.parse((tmp_path / name).read_text(encoding="utf-8"))
     assert len(scripts) == 9
     assert "MLPClassifier" in (tmp_path / "src/scripts/train_digits.py").read_text(encoding="utf-8")
+
+
+def test_no_script_in_the_folder_takes_the_plain_librarys_classes(tmp_path):
+    project.write_files(tmp_path)
+
+    assert [fault for file in python_files([tmp_path / "src"]) for fault in plain_imports(file)] == []
 
 
 def test_templates_without_edits_are_copied_byte_for_byte(tmp_path):
