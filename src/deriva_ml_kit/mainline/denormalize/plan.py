@@ -341,7 +341,8 @@ def _steps(model: Any, here: Table, target: Table) -> Iterator[Route]:
         if bridge.schema.name in schemas and _links_others(bridge):
             for other in bridge.foreign_keys:
                 there = other.pk_table
-                if other is not key and there.schema.name in schemas and _may_pass(model, bridge, there, target):
+                onward = other is not key and there is not bridge
+                if onward and there.schema.name in schemas and _may_pass(model, bridge, there, target):
                     yield Link(key, False), Link(other, True)
 
 
