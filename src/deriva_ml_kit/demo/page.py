@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from deriva_ml_kit.demo.steps import STEPS, Run
-from deriva_ml_kit.report import Phase, Question, collect, render
 
 TIERS = {"tier1": 1, "tier2": 2, "tier3": 3}
 
 
 def write_page(run: Run) -> Path:
     """Collect from the catalog, draw, and write the page; gives its path."""
+    from deriva_ml_kit.report import Phase, Question, collect, render  # noqa: PLC0415  (takes seconds)
+
     state = run.state
     tier3, verdict = state.result("tier3"), state.result("verdict")
     question = Question(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-
-from deriva.core import DerivaServer, HatracStore, get_credential
+from typing import TYPE_CHECKING
 
 from deriva_ml_kit import local
+
+if TYPE_CHECKING:
+    from deriva.core import HatracStore
 
 _OBJECT = re.compile(r"[0-9a-f]{32}\.")
 
@@ -22,6 +24,8 @@ class Fingerprint:
 
 def fingerprint(hostname: str, catalog_id: str) -> Fingerprint:
     """Ask the catalog for its latest snapshot and walk the object store's namespaces."""
+    from deriva.core import DerivaServer, HatracStore, get_credential  # noqa: PLC0415  (takes seconds)
+
     local.prepare(hostname)
     credential = get_credential(hostname)
     server = DerivaServer("https", hostname, credentials=credential)
