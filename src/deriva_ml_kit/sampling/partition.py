@@ -77,8 +77,11 @@ def assign(
         raise CannotSample([Fault(f"{wanted} records are asked for, and there are {total}")])
     every = nonempty if wanted == total else {**nonempty, "": total - wanted}
     members = _grouped(groups) if groups is not None else {}
-    order = sorted(range(total), key=lambda n: (rank(keys[n], seed), keys[n], n))
-    if groups is None or len(members) == total:
+    alone = groups is None or len(members) == total
+    # A group of one stands for its record: what it is called may be the same in every catalog, a RID is not.
+    called = groups if groups is not None and alone else keys
+    order = sorted(range(total), key=lambda n: (rank(called[n], seed), called[n], n))
+    if alone:
         part = _stratified(order, strata, list(every.values())) if strata is not None else _cut(order, every.values())
     else:
         part = _whole_groups(members, strata, every, len(nonempty), seed)

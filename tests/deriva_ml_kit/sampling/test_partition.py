@@ -213,3 +213,15 @@ def test_more_parts_than_groups_are_refused():
         assign(keys(4), {"A": 2, "B": 2}, 1, groups=["S"] * 4)
     with pytest.raises(CannotSample, match="5 records are asked for, and there are 4"):
         assign(keys(4), {"A": 5}, 1)
+
+
+@given(splits())
+def test_records_that_are_called_alike_are_split_alike_whatever_their_keys(drawn):
+    labels, sizes, seed = drawn
+    called = [f"scan {n}" for n in range(len(labels))]
+    keys = list(map(str, range(len(labels))))
+
+    one = assign(keys, sizes, seed, strata=labels, groups=called)
+    other = assign(keys[::-1], sizes, seed, strata=labels, groups=called)
+
+    assert {name: list(found) for name, found in one.items()} == {name: list(found) for name, found in other.items()}
