@@ -21,7 +21,6 @@ from deriva_ml_kit.mainline import Dataset, DerivaML, Execution, ExecutionConfig
 PINS = Path("src/configs/datasets.toml")
 ALL = "All digits"
 TEST_SHARE = 0.2
-SEED = 20
 
 
 def main(args: argparse.Namespace) -> Mapping[str, Any]:
@@ -42,7 +41,6 @@ def main(args: argparse.Namespace) -> Mapping[str, Any]:
             complete.dataset_rid,
             exe,
             test_size=TEST_SHARE,
-            seed=SEED,
             stratify_by_column="Execution_Image_Digit.Digit_Class",
             include_tables=["Image", "Execution_Image_Digit"],
             element_table="Image",
