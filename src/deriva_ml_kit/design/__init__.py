@@ -1,0 +1,1 @@
+"""Design documents and the journal: templates, parser, lint, verdicts."""
