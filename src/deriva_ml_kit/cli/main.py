@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
+
 from deriva_ml_kit import script
 from deriva_ml_kit.cli import check_imports, make_dev_dataset, upgrade_catalog
 from deriva_ml_kit.cli.subcommand import program
@@ -28,6 +31,22 @@ def main() -> None:
         module.add(subparsers)
     script.run(lambda args: args.main(args), made)
 
+
+def _alone(name: str) -> None:
+    """Run one subcommand as a program of its own.
+
+    Raises:
+        SystemExit: Always; the code says how it went.
+    """
+    sys.argv[1:1] = [name]
+    main()
+
+
+bootstrap_status = partial(_alone, "bootstrap-status")
+bump_version = partial(_alone, "bump-version")
+lint_design = partial(_alone, "lint-design")
+new_project = partial(_alone, "new-project")
+record_verdict = partial(_alone, "record-verdict")
 
 if __name__ == "__main__":
     main()
