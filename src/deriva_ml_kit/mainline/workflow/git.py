@@ -9,15 +9,11 @@ import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deriva_ml_kit import worktree
 from deriva_ml_kit.mainline.errors import DerivaMLWorkflowError
-
-# Results and notes that a run itself leaves behind do not change what ran.
-IGNORED_PREFIXES = ("findings/", "outputs/", ".scratch/")
-IGNORE_VARIABLE = "DERIVA_ML_DIRTY_CHECK_IGNORE"
 
 
 @dataclass(frozen=True)
@@ -77,28 +73,8 @@ def describe(script: Path) -> Source:
 
 
 def uncommitted(root: Path) -> list[str]:
-    """Files that differ from the last commit or that git does not know, by main line's rules.
-
-    The whole repository counts, but for `findings/`, `outputs/`, `.scratch/` and the prefixes named in
-    DERIVA_ML_DIRTY_CHECK_IGNORE (separated by colons).
-    """
-    entries = _git(root, "status", "--porcelain", "--untracked-files=all", "-z").split("\0")
-    named = [prefix for prefix in os.environ.get(IGNORE_VARIABLE, "").split(":") if prefix]
-    return [path for path in changed_paths(entries) if not path.startswith((*IGNORED_PREFIXES, *named))]
-
-
-def changed_paths(entries: Sequence[str]) -> list[str]:
-    """Paths from the NUL-separated entries of `git status --porcelain -z`; of a rename, the new one."""
-    paths: list[str] = []
-    remaining = iter(entries)
-    for entry in remaining:
-        if not entry:
-            continue
-        status, path = entry[:2], entry[3:]
-        if "R" in status or "C" in status:
-            next(remaining, None)  # the name it had before
-        paths.append(path)
-    return paths
+    """Files that differ from the last commit or that git does not know, by main line's rules (see `worktree`)."""
+    return worktree.uncommitted_in(_git(root, *worktree.STATUS))
 
 
 def without_credentials(remote: str) -> str:

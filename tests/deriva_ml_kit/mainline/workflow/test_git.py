@@ -1,8 +1,6 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from deriva_ml_kit.mainline.errors import DerivaMLWorkflowError
 from deriva_ml_kit.mainline.workflow import git
@@ -88,18 +86,3 @@ def test_without_git_it_says_so(tmp_path: Path, monkeypatch) -> None:
 
     with pytest.raises(DerivaMLWorkflowError, match="git is not installed"):
         git.describe(tmp_path / "train.py")
-
-
-names = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), min_size=1)
-
-
-@settings(max_examples=50)
-@given(st.lists(st.tuples(st.sampled_from(["M ", " M", "??", "R ", "RM"]), names)))
-def test_every_path_of_a_status_is_found_whatever_its_name(entries: list[tuple[str, str]]) -> None:
-    raw = [
-        part
-        for status, path in entries
-        for part in ([f"{status} {path}", "old"] if "R" in status else [f"{status} {path}"])
-    ]
-
-    assert git.changed_paths([*raw, ""]) == [path for _, path in entries]
