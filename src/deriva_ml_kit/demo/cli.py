@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import time
 from pathlib import Path
 
-from deriva_ml_kit.demo import project
 from deriva_ml_kit.demo.display import Display
 from deriva_ml_kit.demo.page import write_page
-from deriva_ml_kit.demo.shell import Shell
 from deriva_ml_kit.demo.state import Done, State
-from deriva_ml_kit.demo.steps import STEPS, Run, as_json
+from deriva_ml_kit.demo.steps import STEPS, Run, as_json, commit
 from deriva_ml_kit.errors import KitError, UsageError
+from deriva_ml_kit.project import scaffold
+from deriva_ml_kit.project.shell import Shell
+
+LOG = Path(".deriva-ml/cycle-zero.log")
 
 DESCRIPTION = """\
 Watch cycle zero of an ML project happen: design document, schema, 1,797 real scans, labels, a development dataset,
-dry run, small run, full run, verdict. It makes a git repository as you would have it, with the plugin's templates
-copied and edited, and drives only commands that you could type yourself (they stand in cycle-zero.log).
+dry run, small run, full run, verdict. It makes a project with `new-project` and then types what you would type in it
+(all of it stands in .deriva-ml/cycle-zero.log).
 """
 EPILOG = """\
 examples:
@@ -69,26 +70,11 @@ def prepare(args: argparse.Namespace) -> Run:
     Raises:
         UsageError: uv is missing, the folder holds other work, or it belongs to another catalog.
     """
-    if shutil.which("uv") is None:
-        raise UsageError("uv is not on PATH.", remedy="pip install uv")
-    if args.catalog_id and not args.hostname:
-        raise UsageError("--catalog-id needs --hostname.", remedy="Name the host that the catalog is on.")
     folder = args.folder.resolve()
-    project.check_folder(folder)
+    scaffold.check(folder, hostname=args.hostname, catalog_id=args.catalog_id)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ".cycle-zero").mkdir(exist_ok=True)
     state = State.load(folder)
-    run = Run(folder, Shell(folder, folder / "cycle-zero.log"), state, args.hostname, args.catalog_id)
-    if "schema" in state.steps:
-        there = state.result("schema")
-        if (args.hostname or there["hostname"], args.catalog_id or there["catalog_id"]) != (
-            there["hostname"],
-            there["catalog_id"],
-        ):
-            raise UsageError(
-                f"{folder} belongs to catalog {there['catalog_id']} on {there['hostname']}.",
-                remedy="Name another folder for another catalog.",
-            )
+    run = Run(folder, Shell(folder, folder / LOG), state, args.hostname, args.catalog_id)
     return run
 
 
@@ -103,7 +89,7 @@ def play(run: Run) -> None:
             began, clock = time.time(), time.monotonic()
             try:
                 if step.name != "project":
-                    project.commit(run.shell, "What an interrupted run left")
+                    commit(run.shell, "What an interrupted run left")
                 result = step.work(run)
             except BaseException:
                 display.failed(number)

@@ -1,4 +1,4 @@
-"""What has been done in a project folder: `.cycle-zero/state.json`, one record a finished step."""
+"""What has been done in a project folder: `.deriva-ml/cycle-zero.json`, one record a finished step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class State:
     @classmethod
     def load(cls, folder: Path) -> State:
         """Read the state, or begin an empty one."""
-        path = folder / ".cycle-zero" / "state.json"
+        path = folder / ".deriva-ml" / "cycle-zero.json"
         state = cls(path)
         if path.exists():
             state.steps = {name: Done(**record) for name, record in json.loads(path.read_text("utf-8")).items()}

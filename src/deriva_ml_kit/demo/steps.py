@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deriva_ml_kit.demo import project
 from deriva_ml_kit.demo.proof import fingerprint
-from deriva_ml_kit.demo.shell import Shell
 from deriva_ml_kit.demo.state import State
 from deriva_ml_kit.errors import KitError
+from deriva_ml_kit.project.shell import Shell
 
 Result = dict[str, Any]
 
@@ -57,12 +57,16 @@ class Step:
     always: bool = False
 
 
+def commit(shell: Shell, message: str) -> None:
+    """Commit everything that changed, if anything did."""
+    if shell.run("git", "status", "--porcelain"):
+        shell.run("git", "add", "--all")
+        shell.run("git", "commit", "--quiet", "--message", message)
+
+
 def _project(run: Run) -> Result:
-    new = project.write_files(run.folder)
-    project.make_repository(run.shell)
-    project.install(run.shell)
-    project.commit(run.shell, "A project for a first model: design, schema, scripts, configs")
-    return {"folder": str(run.folder), "files": len(new), "commit": run.shell.run("git", "rev-parse", "HEAD").strip()}
+    program = Path(sys.executable).with_name("deriva-ml-kit")
+    return run.shell.run_json(str(program), "new-project", str(run.folder))
 
 
 def _host(run: Run) -> Result:
@@ -78,7 +82,7 @@ def _schema(run: Run) -> Result:
 
 def _ingest(run: Run) -> Result:
     result = run.script("ingest_digits.py", "--workflow-type", "Ingest")
-    project.commit(run.shell, "Labels of the ingested images")
+    commit(run.shell, "Labels of the ingested images")
     return result
 
 
@@ -98,13 +102,13 @@ def _development(run: Run) -> Result:
         # RIDs differ from catalog to catalog; by the scans' own numbers the same are drawn in all.
         *("--group-by", "Source_Index"),
     )
-    project.commit(run.shell, f"Pin the development dataset: {result['pin']}")
+    commit(run.shell, f"Pin the development dataset: {result['pin']}")
     return result
 
 
 def _split(run: Run) -> Result:
     result = run.script("make_split.py", "--workflow-type", "Dataset_Management")
-    project.commit(run.shell, f"Pin the split: {result['datasets']['split']}")
+    commit(run.shell, f"Pin the split: {result['datasets']['split']}")
     return result
 
 
@@ -155,7 +159,7 @@ def _tier3(run: Run) -> Result:
 
 def _verdict(run: Run) -> Result:
     result = run.script("judge_run.py", "--execution", str(run.state.result("tier3")["execution_rid"]))
-    project.commit(run.shell, f"Verdict on execution {result['execution']}: threshold {result['verdict']}")
+    commit(run.shell, f"Verdict on execution {result['execution']}: threshold {result['verdict']}")
     return result
 
 

@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 from plugin_checks.documents import ROOT, SKILLS, printed
 
-DEMO = ROOT / "src/deriva_ml_kit/demo/project"
+DEMO = ROOT / "src/deriva_ml_kit/project/template"
 
 # Tools whose arguments nobody checks here, and the subcommands of git and uv whose options are looked up in their help.
 EVERYDAY = {"cp", "mkdir", "cd", "gh", "eval", "pip", "pytest", "claude"}

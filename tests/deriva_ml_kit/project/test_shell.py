@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from deriva_ml_kit.demo.shell import Shell
+from deriva_ml_kit.project.shell import Shell
 from deriva_ml_kit.errors import KitError
 
 

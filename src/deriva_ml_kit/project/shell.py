@@ -11,6 +11,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +29,10 @@ _OURS = (
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs commands in `folder`; standard output and error of all of them are appended to `log`."""
+    """Runs commands in `folder`; standard output and error of all of them are appended to `log`, if there is one."""
 
     folder: Path
-    log: Path
+    log: Path | None = None
 
     def run(self, *command: str) -> str:
         """Run a command and give its standard output.
@@ -39,16 +40,24 @@ class Shell:
         Raises:
             KitError: it ended with another exit code than 0; the message holds the end of what it said.
         """
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a", encoding="utf-8") as log:
+        with self._opened() as log:
             log.write(f"\n$ {shlex.join(command)}\n")
             log.flush()
             before = log.tell()
             output, code = _run(command, self.folder, log)
+            log.seek(before)
+            errors = log.read()
             log.write(output)
         if code:
-            raise KitError(self._explain(command, output, code, before), remedy=f"The whole output is in {self.log}.")
+            remedy = f"The whole output is in {self.log}." if self.log else None
+            raise KitError(_explain(command, output, code, errors), remedy=remedy)
         return output
+
+    def _opened(self) -> IO[str]:
+        if self.log is None:
+            return tempfile.TemporaryFile("w+", encoding="utf-8")
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        return self.log.open("a+", encoding="utf-8")
 
     def run_json(self, *command: str) -> dict[str, Any]:
         """Run a command with `--json` and give the object on its last line."""
@@ -59,15 +68,16 @@ class Shell:
             raise KitError(f"{shlex.join(command)} printed no JSON.", remedy=f"See {self.log}.") from None
         return dict(result)
 
-    def _explain(self, command: Sequence[str], output: str, code: int, before: int) -> str:
-        """What failed, with the error that the command gave as JSON or the last lines that it wrote."""
-        lines = output.strip().splitlines()
-        try:
-            error = json.loads(lines[-1])["error"]
-            said = "\n".join(str(error[key]) for key in ("message", "remedy") if error.get(key))
-        except (IndexError, json.JSONDecodeError, KeyError, TypeError):
-            said = "\n".join(self.log.read_text(encoding="utf-8")[before:].strip().splitlines()[-12:])
-        return f"{shlex.join(command)}\nended with exit code {code}:\n{said}"
+
+def _explain(command: Sequence[str], output: str, code: int, errors: str) -> str:
+    """What failed, with the error that the command gave as JSON or the last lines that it wrote."""
+    lines = output.strip().splitlines()
+    try:
+        error = json.loads(lines[-1])["error"]
+        said = "\n".join(str(error[key]) for key in ("message", "remedy") if error.get(key))
+    except (IndexError, json.JSONDecodeError, KeyError, TypeError):
+        said = "\n".join([*errors.strip().splitlines(), *lines][-12:])
+    return f"{shlex.join(command)}\nended with exit code {code}:\n{said}"
 
 
 def _run(command: Sequence[str], folder: Path, log: IO[str]) -> tuple[str, int]:
