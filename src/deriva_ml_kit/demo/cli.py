@@ -11,7 +11,7 @@ from deriva_ml_kit.demo.display import Display
 from deriva_ml_kit.demo.page import write_page
 from deriva_ml_kit.demo.state import Done, State
 from deriva_ml_kit.demo.steps import STEPS, Run, as_json, commit
-from deriva_ml_kit.errors import KitError, UsageError
+from deriva_ml_kit.errors import KitError
 from deriva_ml_kit.project import scaffold
 from deriva_ml_kit.project.shell import Shell
 

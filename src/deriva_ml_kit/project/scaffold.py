@@ -21,6 +21,7 @@ CATALOG_FILE = Path("src/configs/catalog.json")
 FIRST_COMMIT = "A project for a first model: design, schema, scripts, configs"
 # May stand in a folder that counts as empty: a repository without files, what a program has begun to write down.
 EMPTY = {".git", ".deriva-ml"}
+PROGRAMS = {"git": "Install git: the commit of a script is part of every result.", "uv": "pip install uv"}
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
 
@@ -90,7 +91,10 @@ def check(folder: Path, *, name: str | None = None, hostname: str | None = None,
         UsageError: See `make`.
         KitError: git or uv is missing.
     """
-    for program, remedy in (("git", "Install git: a script's commit is part of every result."), ("uv", "pip install uv")):
+    for program, remedy in (
+        ("git", "Install git: a script's commit is part of every result."),
+        ("uv", "pip install uv"),
+    ):
         if shutil.which(program) is None:
             raise KitError(f"{program} is not on PATH.", remedy=remedy)
     if catalog_id and not hostname:

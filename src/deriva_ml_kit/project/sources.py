@@ -52,7 +52,7 @@ def texts(name: str) -> dict[str, str]:
         for target, source in SCRIPTS.items()
     }
     plugin = tomllib.loads((root / PYPROJECT).read_text(encoding="utf-8"))
-    return {PYPROJECT: _pyproject(files.pop(PYPROJECT), name, plugin)} | {
+    return {PYPROJECT: _pyproject(files.pop("pyproject.in"), name, plugin)} | {
         path: text.replace("@name@", name) for path, text in files.items()
     }
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from deriva_ml_kit.project.shell import Shell
 from deriva_ml_kit.errors import KitError
+from deriva_ml_kit.project.shell import Shell
 
 
 @pytest.fixture

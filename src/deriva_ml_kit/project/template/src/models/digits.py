@@ -1,15 +1,15 @@
 """The digit classifier: reads the datasets of an execution, trains, predicts, writes files and feature values.
 
-`train_digits` is what deriva-ml-run calls; its arguments are the keys of `model_config` (src/configs/digits.py). In a
-dry run it is called as well: then `ev.epochs` and `ev.batches` end early, and what it writes goes to a temporary folder.
+`train_digits` is what deriva-ml-run calls; its arguments are the keys of `model_config` (src/configs/digits.py). In
+a dry run it is called as well: `ev.epochs` and `ev.batches` end early then, and its files go to a temporary folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
@@ -17,8 +17,10 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
-from deriva_ml_kit.mainline import DatasetBag, DerivaML, Execution
 from deriva_ml_kit.tiers import Evidence, Records, evidence
+
+if TYPE_CHECKING:  # it takes seconds, which --cfg and --info need not wait for
+    from deriva_ml_kit.mainline import DatasetBag, DerivaML, Execution
 
 MODEL_FILE = "digit_classifier.joblib"
 
@@ -66,14 +68,11 @@ def train_digits(
     """
     classes = [term.name for term in ml_instance.list_vocabulary_terms("Digit_Class")]
     train, test = read(execution.datasets, seed)
-    ev = evidence()
-    model, losses, predicted = learn(
-        train, test, classes, ev, hidden_units=hidden_units, learning_rate=learning_rate, batch_size=batch_size,
-        epochs=epochs, seed=seed,
-    )  # fmt: skip
+    settings = {"hidden_units": hidden_units, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed}
+    model, losses, predicted = learn(train, test, classes, evidence(), epochs=epochs, **settings)
     confidence = model.predict_proba(test.pixels).max(axis=1)
     joblib.dump(model, execution.asset_file_path("Execution_Asset", MODEL_FILE, asset_types="Model_File"))
-    write_predictions(ml_instance, execution, test.rids, predicted, confidence)
+    write_predictions(ml_instance, execution, test.rids.tolist(), predicted.tolist(), confidence.tolist())
     return {
         "train_images": len(train),
         "test_images": len(test),
@@ -85,7 +84,7 @@ def train_digits(
     }
 
 
-def read(bags: Sequence[DatasetBag], seed: int) -> tuple[Part, Part]:
+def read(bags: Iterable[DatasetBag], seed: int) -> tuple[Part, Part]:
     """Training and test images: the datasets of those types, or the only dataset split 80/20, each digit alike.
 
     Raises:
@@ -127,8 +126,8 @@ def learn(
         The model, the loss of each batch, and the (n,) digits predicted for the test images.
     """
     ev.data(
-        Records(train.pixels, train.digits, rids=train.rids),
-        Records(test.pixels, test.digits, rids=test.rids),
+        Records(train.pixels, train.digits, rids=train.rids.tolist()),
+        Records(test.pixels, test.digits, rids=test.rids.tolist()),
         classes=classes,
     )
     fit = Fit(classes, **settings)
@@ -144,7 +143,7 @@ def learn(
                 again.step(few.rows(batch))
         return again.losses, again.model.predict(few.pixels)
 
-    ev.predictions(test.digits, predicted, rids=test.rids)
+    ev.predictions(test.digits, predicted, rids=test.rids.tolist())
     ev.trial(trial)
     ev.reload(MODEL_FILE, lambda path: joblib.load(path).predict, test.pixels[:20])
     return fit.model, fit.losses, predicted
@@ -180,7 +179,7 @@ def write_predictions(
     ml: DerivaML, execution: Execution, rids: Sequence[str], digits: Sequence[str], confidence: Sequence[float]
 ) -> None:
     """A line in predictions.csv and a value of the feature Predicted_Digit for each image."""
-    rows = [(str(r), str(d), round(float(c), 6)) for r, d, c in zip(rids, digits, confidence, strict=True)]
+    rows = [(rid, digit, round(share, 6)) for rid, digit, share in zip(rids, digits, confidence, strict=True)]
     file = execution.asset_file_path("Execution_Asset", "predictions.csv", asset_types="Prediction_File")
     lines = [f"{rid},{digit},{share:.6f}\n" for rid, digit, share in rows]
     Path(file).write_text("Image,Digit_Class,Confidence\n" + "".join(lines), encoding="utf-8")
