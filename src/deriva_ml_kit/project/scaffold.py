@@ -176,8 +176,9 @@ def _commit(shell: Shell, new: list[str]) -> str:
         shell.run("git", "add", "--all")
         shell.run("git", "commit", "--quiet", "--message", FIRST_COMMIT)
         return shell.run("git", "rev-parse", "HEAD").strip()
-    if not new:
+    if new:
+        shell.run("git", "add", "--", *new)
+    if not new or not shell.run("git", "diff", "--cached", "--name-only", "--", *new):
         return head
-    shell.run("git", "add", "--", *new)
     shell.run("git", "commit", "--quiet", "--message", "What was missing of the project", "--", *new)
     return shell.run("git", "rev-parse", "HEAD").strip()
