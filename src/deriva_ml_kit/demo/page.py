@@ -6,12 +6,12 @@ from pathlib import Path
 
 from deriva_ml_kit.demo.steps import STEPS, Run
 
-TIERS = {"tier1": 1, "tier2": 2, "tier3": 3}
+TIERS = {"tier1": 1, "tier2": 2, "tier1_full": 1, "tier3": 3}
 
 
 def write_page(run: Run) -> Path:
     """Collect from the catalog, draw, and write the page; gives its path."""
-    from deriva_ml_kit.report import Phase, Question, collect, render  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.report import Checked, Phase, Question, collect, render  # noqa: PLC0415  (takes seconds)
 
     state = run.state
     tier3, verdict = state.result("tier3"), state.result("verdict")
@@ -20,9 +20,16 @@ def write_page(run: Run) -> Path:
         catalog_id=str(state.result("schema")["catalog_id"]),
         execution=str(tier3["execution_rid"]),
         datasets={name: run.pin(name) for name in ("development", "training", "testing")},
+        inputs=tier3["datasets"],
     )
     phases = [
-        Phase(step.title, done.seconds, step.line(done.result), TIERS.get(step.name, 0))
+        Phase(
+            step.title,
+            done.seconds,
+            step.line(done.result),
+            TIERS.get(step.name, 0),
+            Checked.of(done.result) if step.name in TIERS else None,
+        )
         for step in STEPS
         if (done := state.steps.get(step.name))
     ]

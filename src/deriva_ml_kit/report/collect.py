@@ -28,8 +28,8 @@ class Question:
     """Which execution to report on, and where its labels and predictions are.
 
     Args:
-        datasets: RID@version of each dataset that is shown, by a name for people; those that the execution read are
-            among them.
+        datasets: RID@version of each dataset whose class balance is shown, by a name for people.
+        inputs: RID@version of each dataset that the execution read.
         label, prediction: Feature names on `table`; `term` is the column with the class in both.
     """
 
@@ -37,6 +37,7 @@ class Question:
     catalog_id: str
     execution: str
     datasets: Mapping[str, str]
+    inputs: Sequence[str]
     table: str = "Image"
     label: str = "Digit"
     prediction: str = "Predicted_Digit"
@@ -153,7 +154,7 @@ def _lineage(ml: DerivaML, question: Question) -> Lineage:
         outputs += [dict(row) | {"table": name} for row in path.link(schema.tables[name]).entities().fetch()]
     used = schema.tables["Dataset_Execution"]
     version = schema.tables["Dataset_Version"]
-    pinned = dict(pin.split("@") for pin in question.datasets.values())
+    pinned = dict(pin.split("@") for pin in question.inputs)
     datasets, makers = [], {}
     for row in used.filter(used.Execution == question.execution).entities().fetch():
         dataset = _one(schema.tables["Dataset"], row["Dataset"])

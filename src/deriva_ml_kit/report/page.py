@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from deriva_ml_kit.report import charts
 from deriva_ml_kit.report.collect import Findings, Question, wilson
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a tier's receipt says: its verdict, how many checks ended how, why a gate was overridden, where it is."""
+
+    verdict: str
+    counts: Mapping[str, int]
+    overrides: Sequence[str]
+    receipt: str
+
+    @classmethod
+    def of(cls, result: Mapping[str, Any]) -> Checked:
+        """From what a run prints as JSON: `verdict`, `checks` (id -> status), `receipt`, `overrides` where any."""
+        counts = Counter(result["checks"].values())
+        return cls(result["verdict"], dict(counts), tuple(result.get("overrides", ())), result["receipt"])
 
 
 @dataclass(frozen=True)
@@ -19,6 +37,7 @@ class Phase:
     seconds: float
     line: str
     tier: int = 0
+    checked: Checked | None = None
 
 
 def render(

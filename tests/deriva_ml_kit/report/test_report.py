@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deriva_ml_kit.report import Phase, Question, charts, render
+from deriva_ml_kit.report import Checked, Phase, Question, charts, render
 from deriva_ml_kit.report.collect import Findings, Lineage, Mistake, wilson
 
-QUESTION = Question("localhost:8443", "1", "2-ABCD", {"testing": "1-000A@0.2.0"})
+QUESTION = Question("localhost:8443", "1", "2-ABCD", {"testing": "1-000A@0.2.0"}, ["1-000A@0.2.0"])
 LINEAGE = Lineage(
     execution={"RID": "2-ABCD", "Description": "Tier 3 <b>", "Status": "Completed", "Duration": None},
     workflow={"RID": "1-WF00", "Name": "Train", "URL": "/blob/abc/train.py", "Checksum": "c0ffee", "Version": "0.1"},
@@ -57,12 +57,26 @@ def test_charts_are_well_formed_markup_for_any_numbers_and_names(values, name):
 
 def page(**changes):
     arguments = {"threshold": 0.95, "commit": "f" * 40, "loss": [2.0, 0.1]} | changes
-    return render(QUESTION, FINDINGS, [Phase("Tier 1: dry run", 3.0, "2 batches", 1)], **arguments)
+    printed = {"verdict": "pass", "checks": {"a": "pass", "b": "pass", "c": "skip"}, "receipt": "asset 3-RCPT"}
+    phases = [
+        Phase("Tier 1: dry run", 3.0, "2 batches", 1, Checked.of(printed)),
+        Phase("Tier 3", 3.0, "done", 3, Checked.of(printed | {"overrides": ["tier 3: late for <lunch> (me)"]})),
+    ]
+    return render(QUESTION, FINDINGS, phases, **arguments)
 
 
 def test_the_page_says_whether_the_threshold_is_met():
     assert "<b>not met</b>" in page(threshold=0.95)
     assert "<b>met</b>" in page(threshold=0.75)
+
+
+def test_the_page_tells_what_each_tiers_receipt_says_and_every_override():
+    text = page()
+
+    assert text.count("2 checks passed, 0 failed, 1 skipped") == 2
+    assert text.count("asset 3-RCPT") == 2
+    assert "<b>overridden</b>, tier 3: late for &lt;lunch&gt; (me)" in text
+    assert text.count("no override") == 1
 
 
 def test_the_page_asks_no_network_for_anything():
