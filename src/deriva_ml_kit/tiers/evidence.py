@@ -198,7 +198,8 @@ class Evidence:
         """Say that something does not apply, and why: its checks are skipped, with this reason in the receipt.
 
         Args:
-            what: One of `loss`, `trial`, `reload`, `validation`, `classes`, `groups`, `rids`, `targets`.
+            what: One of `loss`, `trial`, `reload`, `validation`, `classes`, `groups`, `rids`, `targets`; `floor` (five
+                records a class are not to be had) and `missing` (the model takes NaN as a missing value).
             reason: Such as "a random forest has no loss".
 
         Raises:
@@ -211,7 +212,7 @@ class Evidence:
         self.recorded.without[what] = reason
 
 
-OPTIONAL = ("loss", "trial", "reload", "validation", "classes", "groups", "rids", "targets")
+OPTIONAL = ("loss", "trial", "reload", "validation", "classes", "groups", "rids", "targets", "floor", "missing")
 
 _current: ContextVar[Evidence | None] = ContextVar("evidence", default=None)
 
