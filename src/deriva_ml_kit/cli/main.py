@@ -8,6 +8,7 @@ from functools import partial
 from deriva_ml_kit import script
 from deriva_ml_kit.cli import bump_version as _bump_version  # the bare names are programs, below
 from deriva_ml_kit.cli import check_imports, make_dev_dataset, upgrade_catalog
+from deriva_ml_kit.cli import lint_design as _lint_design
 from deriva_ml_kit.cli import new_project as _new_project
 from deriva_ml_kit.cli.subcommand import program
 
@@ -18,7 +19,7 @@ EPILOG = """\
 `deriva-ml-kit SUBCOMMAND --help` tells what a subcommand does, with examples.
 Exit codes: 0 done, 1 failed, 2 wrong usage or nothing that could be decided, 130 interrupted.
 """
-SUBCOMMANDS = (_bump_version, check_imports, make_dev_dataset, _new_project, upgrade_catalog)
+SUBCOMMANDS = (_bump_version, check_imports, _lint_design, make_dev_dataset, _new_project, upgrade_catalog)
 
 
 def main() -> None:
