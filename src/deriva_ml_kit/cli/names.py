@@ -25,7 +25,7 @@ def bump_version() -> Any:
 
 def run_notebook() -> Any:
     """Run `deriva-ml-run-notebook`."""
-    return _run("deriva_ml.run_notebook", "deriva_ml_kit.runner.notebook", "main")
+    return _run("deriva_ml.run_notebook", "deriva_ml_kit.runner.notebook_command", "main")
 
 
 STAND_INS: dict[str, tuple[str, Callable[[], Any]]] = {

@@ -63,7 +63,7 @@ def record(ml: DerivaML, configuration: ExecutionConfiguration) -> tuple[str, st
     execution_rid = str(insert_once(ml.catalog, ml.ml_schema, "Execution", [row])[0]["RID"])
     if note := os.environ.get("DERIVA_ML_SAVE_EXECUTION_RID"):
         facts = {"hostname": ml.host_name, "catalog_id": ml.catalog_id}
-        facts |= {"workflow_rid": workflow_rid, "execution_rid": execution_rid}
+        facts |= {"workflow_rid": workflow_rid, "execution_rid": execution_rid, "working_dir": str(ml._working_root)}
         Path(note).write_text(json.dumps(facts), encoding="utf-8")
     return workflow_rid, execution_rid
 

@@ -87,6 +87,7 @@ class Workflow(ReleasedWorkflow):  # type: ignore[misc]  # the release is untype
         self.checksum = os.environ.get("DERIVA_ML_WORKFLOW_CHECKSUM", "")
         if notebook := os.environ.get("DERIVA_ML_NOTEBOOK_PATH"):
             self.git_root = self._get_git_root(Path(notebook))
+            self.dirty_paths = git.uncommitted(Path(self.git_root)) if self.git_root else []
             self.is_notebook = True
 
     def _take_from_script(self) -> None:

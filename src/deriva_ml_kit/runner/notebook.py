@@ -1,0 +1,380 @@
+"""Notebooks as executions: what a notebook calls, and what its configuration is registered with.
+
+    # src/configs/roc_analysis.py
+    notebook_config("roc_analysis", defaults={"assets": "predictions"})
+
+    # first cell of notebooks/roc_analysis.ipynb
+    ml, execution, config = run_notebook()
+
+`deriva-ml-run-notebook` runs such a notebook from the command line and keeps the executed copy with the execution.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields as fields_of
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from deriva_ml_kit.errors import UsageError
+from deriva_ml_kit.nearest import remedy
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from deriva_ml_kit.mainline import DerivaML, Execution, Workflow
+    from deriva_ml_kit.runner.configs import BaseConfig
+
+T = TypeVar("T")
+
+# How `deriva-ml-run-notebook` speaks to the notebook's process; main line's names.
+NOTEBOOK = "DERIVA_ML_NOTEBOOK_PATH"
+OVERRIDES = "DERIVA_ML_HYDRA_OVERRIDES"
+RECORDED = "DERIVA_ML_SAVE_EXECUTION_RID"
+URL = "DERIVA_ML_WORKFLOW_URL"
+# Where Jupyter's server and the papermill program name the notebook that runs.
+NAMED_BY_OTHERS = ("PAPERMILL_INPUT_PATH", "JPY_SESSION_NAME")
+
+DEFAULT_TYPE = "Analysis Notebook"
+DEFAULTS = {"deriva_ml": "default_deriva", "datasets": "default_dataset", "assets": "default_asset"}
+
+_registered: dict[str, Any] = {}
+_guard = ExitStack()  # of a dry run: it ends with the process, or with the next call of run_notebook
+
+
+def notebook_config(
+    name: str,
+    config_class: type[BaseConfig] | None = None,
+    defaults: Mapping[str, str | None] | None = None,
+    **field_defaults: Any,
+) -> Any:
+    """Register the configuration of a notebook.
+
+    Args:
+        name: Name of the configuration: that of the notebook's file, without `.ipynb`.
+        config_class: A dataclass derived from BaseConfig, for further fields; BaseConfig where not given.
+        defaults: Group to option, such as `{"assets": "predictions"}`; `default_deriva`, `default_dataset` and
+            `default_asset` where not given. None takes a group out, for a notebook without datasets.
+        **field_defaults: Values of the fields.
+
+    Returns:
+        The configuration, as hydra-zen has made it.
+    """
+    from hydra_zen import builds, store  # noqa: PLC0415  (takes a moment)
+
+    from deriva_ml_kit.runner.configs import BaseConfig  # noqa: PLC0415
+
+    chosen = {**DEFAULTS, **(defaults or {})}
+    made = builds(
+        config_class or BaseConfig,
+        populate_full_signature=True,
+        hydra_defaults=["_self_", *({group: option} for group, option in chosen.items() if option is not None)],
+        **field_defaults,
+    )
+    store(made, name=name)
+    _registered[name] = made
+    return made
+
+
+def get_notebook_configuration(
+    config_class: type[T],
+    config_name: str,
+    overrides: Sequence[str] | None = None,
+    job_name: str = "notebook",
+    version_base: str = "1.3",
+) -> T:
+    """Resolve a configuration and make its objects; overrides of the command line come first, then those given here.
+
+    Args:
+        config_class: The configuration, such as `notebook_config` returns it.
+        config_name: Its name.
+        overrides: `key=value`, as Hydra takes them.
+        job_name: Hydra's name of the job.
+        version_base: Version of Hydra whose behaviour counts.
+
+    Raises:
+        UsageError: There is no such configuration, key or option, or a value is missing.
+    """
+    _require(config_name, config_class)
+    return _made(_composed(config_name, _all_overrides(overrides), job_name, version_base))  # type: ignore[no-any-return]
+
+
+def render_notebook_config(
+    config_name: str,
+    *,
+    overrides: Sequence[str] | None = None,
+    cfg_mode: str | None = None,
+    info_mode: str | None = None,
+) -> str:
+    """A notebook's configuration as Hydra shows it; nothing is run, no catalog is asked.
+
+    Args:
+        config_name: Its name.
+        overrides: `key=value`, as Hydra takes them.
+        cfg_mode: `job`, `hydra` or `all`: what `--cfg` shows.
+        info_mode: `all`, `config`, `defaults`, `defaults-tree`, `plugins` or `searchpath`: what `--info` shows.
+
+    Raises:
+        UsageError: There is no such configuration, key or option.
+        ValueError: Not exactly one of the modes is given.
+    """
+    if (cfg_mode is None) == (info_mode is None):
+        raise ValueError("render_notebook_config needs one of cfg_mode and info_mode")
+    from hydra.errors import HydraException  # noqa: PLC0415
+
+    _require(config_name)
+    try:
+        return _rendered(config_name, list(overrides or ()), cfg_mode, info_mode)
+    except HydraException as error:
+        raise UsageError(_plain(error)) from error
+
+
+def run_notebook(  # noqa: PLR0917  (main line's signature)
+    config_name: str | None = None,
+    overrides: Sequence[str] | None = None,
+    workflow_name: str | None = None,
+    workflow_type: str = DEFAULT_TYPE,
+    ml_class: type[DerivaML] | None = None,
+    config_package: str = "configs",
+) -> tuple[DerivaML, Execution, BaseConfig]:
+    """Begin the execution of the notebook that calls this: connect, record it, fetch its inputs.
+
+    At the end `execution.commit_output_assets()` sends what the notebook has registered; under
+    `deriva-ml-run-notebook` that happens by itself. In a dry run nothing is recorded, and whatever tries to change the
+    catalog in this process fails.
+
+    Args:
+        config_name: Name of its configuration; that of the notebook's file where not given.
+        overrides: `key=value`, as Hydra takes them; they come after those of the command line.
+        workflow_name: Name of the workflow; made of `config_name` where not given.
+        workflow_type: Term of Workflow_Type; `Analysis` where a catalog lacks the default.
+        ml_class: The project's own subclass of DerivaML.
+        config_package: Package of the config files.
+
+    Returns:
+        Connection, running execution, configuration.
+
+    Raises:
+        UsageError: The notebook's name is not known, or the configuration is not as it must be.
+        Faults: Inputs do not exist; nothing was recorded.
+        DerivaMLDirtyWorkflowError: The repository has uncommitted changes.
+    """
+    from deriva_ml_kit.mainline import DerivaML, ExecutionConfiguration  # noqa: PLC0415
+
+    _guard.close()
+    name = config_name or _notebook_name()
+    _load(config_package)
+    composed = _composed(name, _all_overrides(overrides))
+    config = _made(composed)
+    datasets = config.datasets or []
+    configuration = ExecutionConfiguration(
+        datasets=list(datasets.values() if isinstance(datasets, Mapping) else datasets),
+        assets=list(config.assets or []),
+        description=" ".join([config.description or f"Notebook {name}", *_told(_all_overrides(overrides))]),
+        config_choices=config.config_choices,
+    )
+    with tempfile.TemporaryDirectory(prefix="deriva-ml-notebook-") as folder:
+        _write(composed, Path(folder))
+        ml = (ml_class or DerivaML)(**_connection(config), hydra_runtime_output_dir=folder)
+        workflow = _workflow(ml, workflow_name or name.replace("_", " ").title(), workflow_type, config.description)
+        if config.dry_run:
+            _begin_dry_run(ml)
+        execution = ml.create_execution(configuration, workflow=workflow, dry_run=config.dry_run)
+    execution.execution_start()
+    return ml, execution, config
+
+
+def _begin_dry_run(ml: DerivaML) -> None:
+    from deriva_ml_kit.runner.unchanged import read_only  # noqa: PLC0415
+
+    _guard.enter_context(read_only(ml.host_name))
+    if note := os.environ.get(RECORDED):
+        facts = {"hostname": ml.host_name, "catalog_id": ml.catalog_id, "execution_rid": None}
+        Path(note).write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _workflow(ml: DerivaML, name: str, workflow_type: str, description: str) -> Workflow:
+    """The notebook as a workflow; outside `deriva-ml-run-notebook` its file is found by what Jupyter says."""
+    from deriva_ml_kit.mainline import Workflow  # noqa: PLC0415
+
+    if workflow_type == DEFAULT_TYPE and DEFAULT_TYPE not in {
+        t.name for t in ml.list_vocabulary_terms("Workflow_Type")
+    }:
+        workflow_type = "Analysis"
+    if URL in os.environ or (path := _notebook_path()) is None or not path.is_file():
+        return ml.create_workflow(name, workflow_type, description)
+    url, checksum = Workflow.get_url_and_checksum(path)
+    root = Workflow._get_git_root(path)
+    return Workflow(
+        name=name,
+        workflow_type=workflow_type,
+        description=description,
+        url=url,
+        checksum=checksum,
+        git_root=root,
+        is_notebook=True,
+    )
+
+
+def _connection(config: Any) -> dict[str, Any]:
+    """Arguments of a DerivaML, of whatever class the option of deriva_ml is."""
+    given = config.deriva_ml
+    if given is None:
+        raise UsageError(
+            "The configuration names no catalog.",
+            remedy="Give --host and --catalog, or register an option default_deriva of the group deriva_ml.",
+        )
+    values = {f.name: getattr(given, f.name) for f in fields_of(given)} if is_dataclass(given) else dict(given)
+    return {key: value for key, value in values.items() if key != "hydra_runtime_output_dir" and value is not None}
+
+
+def _told(overrides: Sequence[str]) -> list[str]:
+    shown = [each for each in overrides if not each.startswith(("description=", "deriva_ml."))]
+    return [f"[{', '.join(shown)}]"] if shown else []
+
+
+def _all_overrides(overrides: Sequence[str] | None) -> list[str]:
+    return [*json.loads(os.environ.get(OVERRIDES, "[]")), *(overrides or ())]
+
+
+def _notebook_path() -> Path | None:
+    for variable in (NOTEBOOK, *NAMED_BY_OTHERS):
+        if (named := os.environ.get(variable)) and named.endswith(".ipynb"):
+            return Path(named)
+    namespace = getattr(sys.modules.get("__main__"), "__dict__", {})
+    named = namespace.get("__vsc_ipynb_file__")  # Visual Studio Code
+    return Path(named) if isinstance(named, str) else None
+
+
+def _notebook_name() -> str:
+    if path := _notebook_path():
+        return path.stem
+    raise UsageError(
+        "The name of the notebook that runs is not known here.",
+        remedy='Name its configuration: run_notebook("roc_analysis").',
+    )
+
+
+def _load(package: str) -> None:
+    """Import the config files, also where Jupyter was started in the notebook's folder."""
+    from deriva_ml_kit.runner.loading import load_configs, load_folder  # noqa: PLC0415
+
+    if load_configs(package):
+        return
+    here = _notebook_path()
+    places = [*Path.cwd().parents, *(here.resolve().parents if here else ())]
+    for place in [Path.cwd(), *places]:
+        if (folder := place / "src" / package.replace(".", "/")).is_dir():
+            load_folder(folder)
+            return
+    raise UsageError(
+        f"There is no package {package} of config files.",
+        remedy="Run the notebook in the project's folder, whose config files are in src/configs.",
+    )
+
+
+def _require(name: str, config_class: Any = None) -> None:
+    from hydra_zen import store  # noqa: PLC0415
+
+    if config_class is not None and name not in _registered:
+        store(config_class, name=name, overwrite_ok=True)
+        _registered[name] = config_class
+    if name not in _registered:
+        raise UsageError(
+            f"No notebook's configuration has the name {name!r}.",
+            remedy=f'{remedy(name, _registered)} To register it: notebook_config("{name}") in src/configs.',
+        )
+    store.add_to_hydra_store(overwrite_ok=True)
+
+
+def _composed(name: str, overrides: Sequence[str], job: str = "notebook", version_base: str = "1.3") -> DictConfig:
+    """The resolved configuration; `hydra` in it says what was chosen."""
+    from hydra import compose, initialize  # noqa: PLC0415
+    from hydra.errors import HydraException  # noqa: PLC0415
+
+    _require(name)
+    try:
+        with initialize(version_base=version_base, config_path=None, job_name=job):
+            return compose(name, overrides=list(overrides), return_hydra_config=True)
+    except HydraException as error:
+        raise UsageError(_plain(error)) from error
+
+
+def _made(composed: DictConfig) -> Any:
+    from hydra.errors import InstantiationException  # noqa: PLC0415
+    from hydra_zen import instantiate  # noqa: PLC0415
+    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
+
+    own = {key: value for key, value in composed.items_ex(resolve=False) if key != "hydra"}
+    try:
+        config = instantiate(own)
+    except (InstantiationException, OmegaConfBaseException) as error:
+        raise UsageError(f"The notebook's configuration is not complete: {_plain(error)}") from error
+    choices = composed.hydra.runtime.choices
+    config.config_choices = {
+        group: option for group, option in choices.items() if option is not None and not group.startswith("hydra/")
+    }
+    return config
+
+
+def _write(composed: DictConfig, folder: Path) -> None:
+    """Put the configuration where the execution takes it from, to be kept among its metadata."""
+    from omegaconf import OmegaConf  # noqa: PLC0415
+
+    document = OmegaConf.to_container(composed, resolve=False)
+    assert isinstance(document, dict)
+    overrides = document.pop("hydra")["overrides"]["task"]
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(document), encoding="utf-8")
+    (folder / "overrides.yaml").write_text(OmegaConf.to_yaml(overrides), encoding="utf-8")
+
+
+def _rendered(name: str, overrides: list[str], cfg_mode: str | None, info_mode: str | None) -> str:
+    """What Hydra's own program shows; it prints what `--cfg` asks for and logs what `--info` asks for."""
+    import contextlib  # noqa: PLC0415
+    import io  # noqa: PLC0415
+    import logging  # noqa: PLC0415
+
+    from hydra._internal.hydra import Hydra  # noqa: PLC0415
+    from hydra._internal.utils import create_config_search_path  # noqa: PLC0415
+    from hydra.core.global_hydra import GlobalHydra  # noqa: PLC0415
+
+    GlobalHydra.instance().clear()
+    hydra = Hydra.create_main_hydra2("notebook", create_config_search_path(None))
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said), _heard(logging.getLogger("hydra._internal.hydra"), said):
+            if cfg_mode:
+                hydra.show_cfg(config_name=name, overrides=overrides, cfg_type=cfg_mode, package=None)
+            else:
+                hydra.show_info(info=str(info_mode), config_name=name, overrides=overrides)
+    finally:
+        GlobalHydra.instance().clear()
+    return said.getvalue()
+
+
+@contextmanager
+def _heard(logger: Any, said: Any) -> Iterator[None]:
+    import logging  # noqa: PLC0415
+
+    handler, level, propagate = logging.StreamHandler(said), logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+def _plain(error: BaseException) -> str:
+    """The words of Hydra's error, and of the one that it comes from."""
+    cause = error.__cause__
+    return "\n".join(dict.fromkeys(str(each).strip() for each in (error, cause) if each is not None))
