@@ -31,7 +31,7 @@ def first(local_host, tmp_path_factory):
 @pytest.fixture(scope="module")
 def steps(first):
     folder, ran = first
-    log = folder / "cycle-zero.log"
+    log = folder / ".deriva-ml/cycle-zero.log"
     assert ran.returncode == 0, ran.stderr + (log.read_text()[-3000:] if log.exists() else "")
     return json.loads(ran.stdout.splitlines()[-1])
 
@@ -53,8 +53,23 @@ def test_the_held_out_accuracy_meets_the_threshold_by_feature_values_and_by_file
     assert verdict["accuracy"] == verdict["accuracy_from_file"]
 
 
-def test_the_dry_run_trains_on_two_batches_at_most(steps):
-    assert steps["tier1"]["metrics"]["batches"] == 2
+def test_a_run_on_another_catalog_gives_the_same_accuracy(steps):
+    assert steps["verdict"]["accuracy"] == 0.9861
+
+
+def test_each_tier_is_passed_on_the_receipts_of_those_before_it(steps):
+    tiers = {name: steps[name] for name in ("tier1", "tier2", "tier1_full", "tier3")}
+
+    assert [each["tier"] for each in tiers.values()] == [1, 2, 1, 3]
+    assert {each["verdict"] for each in tiers.values()} == {"pass"}
+    assert {status for each in tiers.values() for status in each["checks"].values()} <= {"pass", "skip"}
+    assert not any("overrides" in each for each in tiers.values())
+
+
+@pytest.mark.parametrize("name", ["tier1", "tier1_full"])
+def test_a_dry_run_trains_on_two_batches_and_makes_no_execution(steps, name):
+    assert steps[name]["metrics"]["batches"] == 2
+    assert steps[name]["execution_rid"] is None
 
 
 def test_the_project_is_a_clean_repository_with_verdict_and_journal(first, steps):
