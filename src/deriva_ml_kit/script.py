@@ -20,6 +20,7 @@ import contextlib
 import json
 import logging
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +31,7 @@ from deriva_ml_kit.errors import Faults, KitError
 from deriva_ml_kit.imports import REMEDY, plain_imports
 from deriva_ml_kit.progress import progress
 
-__all__ = ["parser", "progress", "quiet_libraries", "run", "summary"]
+__all__ = ["command", "parser", "progress", "quiet_libraries", "run", "summary"]
 
 Result = Mapping[str, Any] | None
 
@@ -154,6 +155,13 @@ def run(main: Callable[[argparse.Namespace], Result], arguments: argparse.Argume
     elif result:
         print(summary(result), file=answer)
     sys.exit(0)
+
+
+def command() -> str:
+    """What was typed to run this script, for messages that say what to type next."""
+    path = Path(sys.argv[0])
+    here = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return shlex.join(["uv", "run", "python", str(here), *sys.argv[1:]])
 
 
 def quiet_libraries(*, verbose: bool) -> None:

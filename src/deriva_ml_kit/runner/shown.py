@@ -1,0 +1,61 @@
+"""What the work has shown, judged: the numeric checks of its evidence, its metrics, and what the next tiers will cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from deriva_ml_kit.runner.outputs import Sealed
+from deriva_ml_kit.runner.plan import Admitted, RunEvidence
+from deriva_ml_kit.tiers.checks import checks
+from deriva_ml_kit.tiers.estimate import estimate
+from deriva_ml_kit.tiers.receipt import Check, Status
+
+
+def finite(metrics: Mapping[str, Any]) -> Check:
+    """Every metric that is a number is a finite one."""
+    bad = [name for name, value in metrics.items() if isinstance(value, float) and not math.isfinite(value)]
+    return Check(
+        id="metrics",
+        title="The metrics are finite numbers",
+        status=Status.FAIL if bad else Status.PASS if metrics else Status.SKIP,
+        value={name: str(metrics[name]) for name in bad} if bad else sorted(metrics),
+        detail=f"not finite: {', '.join(bad)}" if bad else None if metrics else "the work returns none",
+        remedy="See where they come from: an empty test part, a division by zero, a loss that diverged."
+        if bad
+        else None,
+        required=bool(metrics),
+    )
+
+
+def numeric(ev: RunEvidence, baseline: Mapping[str, Any] | None, find: Callable[[str], Path | None]) -> list[Check]:
+    """The checks of the evidence.
+
+    Args:
+        ev: What the work has shown.
+        baseline: The ranges of the inputs in tier 1.
+        find: Gives the path of an output file by its name; None if there is no such file.
+    """
+
+    def found(name: str) -> Path:
+        path = find(name)
+        if path is None:
+            raise FileNotFoundError(f"the run has no output file {name}")
+        return path
+
+    return checks(ev, baseline=baseline, find=found)
+
+
+def estimated(ev: RunEvidence, run: Admitted, sealed: Sequence[Sealed]) -> Mapping[str, Any]:
+    """Time, memory, disk and upload volume of the next tiers."""
+    made = estimate(
+        ev,
+        records={"this": run.records or 0},
+        epochs=ev.recorded.epochs,
+        bag_bytes=None,
+        output_bytes=sum(file.bytes for file in sealed),
+    )
+    return asdict(made)
