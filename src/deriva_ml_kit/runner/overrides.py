@@ -1,0 +1,85 @@
+"""What was typed behind the program's own options: Hydra's flags, and overrides `key=value`.
+
+Pure: texts in, texts out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+# Hydra's own flags that are handed to it as they are, and how many values follow; a test compares this with Hydra.
+HYDRA_FLAGS = {
+    "--cfg": 1,
+    "--resolve": 0,
+    "--package": 1,
+    "-p": 1,
+    "--run": 0,
+    "-r": 0,
+    "--shell-completion": 0,
+    "-sc": 0,
+    "--config-path": 1,
+    "-cp": 1,
+    "-cd": 1,  # --config-dir is ours, as in main line
+    "--experimental-rerun": 1,
+    "--hydra-help": 0,
+    "--version": 0,
+}
+INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+
+
+@dataclass(frozen=True)
+class Words:
+    """A command line, taken apart.
+
+    Attributes:
+        flags: Hydra's flags with their values.
+        rest: All other words, in their order.
+    """
+
+    flags: tuple[str, ...]
+    rest: tuple[str, ...]
+
+
+def take_flags(words: Sequence[str]) -> Words:
+    """Part Hydra's flags from everything else.
+
+    `--info` is Hydra's where a word of Hydra's follows it, such as `--info defaults`.
+    """
+    flags: list[str] = []
+    rest: list[str] = []
+    remaining = list(words)
+    while remaining:
+        word = remaining.pop(0)
+        name, equals, value = word.partition("=")
+        if name in ("--info", "-i") and (value or next(iter(remaining), "")) in INFO:
+            flags += ["--info", value or remaining.pop(0)]
+        elif name in HYDRA_FLAGS and name.startswith("--") and equals:
+            flags.append(word)
+        elif word in HYDRA_FLAGS:
+            flags += [word, *remaining[: HYDRA_FLAGS[word]]]
+            del remaining[: HYDRA_FLAGS[word]]
+        else:
+            rest.append(word)
+    return Words(tuple(flags), tuple(rest))
+
+
+def quoted(text: str) -> str:
+    """A text as Hydra's grammar takes it for a value, whatever stands in it; `${` starts no interpolation."""
+    plain = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", plain)
+    ending = re.search(r"\\*$", escaped)
+    return f"'{escaped}{ending[0] if ending else ''}'"
+
+
+def says_true(overrides: Iterable[str], key: str) -> bool:
+    """Whether the last override of a key sets it to true."""
+    said = [each.partition("=")[2] for each in overrides if each.lstrip("+").partition("=")[0] == key]
+    return bool(said) and said[-1].strip("'\" ").lower() in ("true", "1", "yes", "on")
+
+
+def name_of_multirun(word: str) -> str | None:
+    """NAME of `+multirun=NAME`, else None."""
+    key, equals, value = word.partition("=")
+    return value if equals and key == "+multirun" else None
