@@ -257,7 +257,7 @@ def size_of(batch: Any) -> int | None:
         if isinstance(batch, tuple | list) and len(batch) <= _PARTS:
             sizes = {len(part) for part in batch if not isinstance(part, str)}
             return sizes.pop() if len(sizes) == 1 else len(batch)
-        return len(batch)  # type: ignore[arg-type]
+        return len(batch)
     except TypeError:
         return len(batch) if isinstance(batch, tuple | list) else None
 

@@ -270,7 +270,8 @@ def _correlation(rows: Array, targets: Array) -> Array:
     x = rows - rows.mean(axis=0)
     y = targets - targets.mean()
     size = np.sqrt((x**2).sum(axis=0) * (y**2).sum())
-    return np.divide(y @ x, size, out=np.zeros(rows.shape[1]), where=size > 0)
+    found: Array = np.divide(y @ x, size, out=np.zeros(rows.shape[1]), where=size > 0)
+    return found
 
 
 def _enough(codes: Array, columns: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from deriva_ml_kit.tiers.evidence import as_array
 
 CHANCE = 0.01
 MISSED = 0.05
+FEWEST = 8
+USEFUL = 0.3
 TOLERANCE = 1e-3
 
 
@@ -122,37 +125,41 @@ def _beats_majority(material: Material) -> Finding:
 
 
 def _beats_mean(material: Material) -> Finding:
-    """The share of variance explained, and whether predictions go with the truth more than by chance.
+    """Predictions explain some of the variance, and go with the truth more than by chance; open if either is unclear.
 
-    The chance is that of the sign test: records in which prediction and truth lie on the same side of their medians.
+    Failed means squared errors surely no smaller than those of the mean, or a correlation surely below that of a useful
+    model. (Fisher's transformation of the correlation is normal with standard deviation 1 / √(n - 3).)
     """
     found = material.predictions
     if found.truth is None:
         raise insufficient("The true targets of the predictions were not handed over.", "Call predictions(truth, …).")
     truth, predicted = _numbers(found.truth), _numbers(found.predicted)
     if truth.shape != predicted.shape:
-        return judged(
-            False,
-            {"truth": truth.shape, "predictions": predicted.shape},
-            "one shape",
-            remedy="Predict one number a record.",
-        )
+        shown = {"truth": truth.shape, "predictions": predicted.shape}
+        return judged(False, shown, "one shape", remedy="Predict one number a record.")
     usable = np.isfinite(truth)
     truth, predicted = truth[usable], predicted[usable]
-    if len(truth) < 3 or float(truth.std()) == 0:
-        raise insufficient("Fewer than three different validation targets.", MORE)
-    errors = ((truth - predicted) ** 2).mean() / truth.var()
-    explained = 1.0 - float(errors) if np.isfinite(errors) else float("-inf")
-    agree = int((np.sign(truth - np.median(truth)) * np.sign(predicted - np.median(predicted)) > 0).sum())
-    apart = int((np.sign(truth - np.median(truth)) * np.sign(predicted - np.median(predicted)) != 0).sum())
-    chance = at_least(agree, apart, 0.5)
-    value = {"variance explained": explained, "same side of the median": agree, "of": apart, "p": chance}
+    if len(truth) < FEWEST or float(truth.std()) == 0:
+        raise insufficient(f"Fewer than {FEWEST} validation targets, or all the same.", MORE)
+    gain = ((truth - truth.mean()) ** 2 - (truth - predicted) ** 2) / truth.var()
+    explained, error = float(gain.mean()), float(gain.std(ddof=1)) / math.sqrt(len(gain))
+    related = _correlation(truth, predicted)
+    strength, unit = math.atanh(min(related, 1 - 1e-12)), 1 / math.sqrt(len(gain) - 3)
+    chance = 0.5 * math.erfc(strength / unit / math.sqrt(2))
+    value = {"variance explained": explained, "correlation": related, "p": chance, "of": len(gain)}
     limit = {"variance explained above": 0, "p below": CHANCE}
     if explained > 0 and chance < CHANCE:
         return judged(True, value, limit, remedy="")
-    if explained <= 0 or at_most(agree, apart, 0.75) < MISSED:
+    if not explained + 1.64 * error > 0 or math.tanh(strength + 1.64 * unit) < USEFUL:  # the first of NaN as well
         return judged(False, value, limit, remedy=OUT_OF_STEP)
-    raise insufficient(f"{len(truth)} validation records are too few to tell.", MORE, value=value)
+    raise insufficient(f"{len(gain)} validation records are too few to tell.", MORE, value=value)
+
+
+def _correlation(truth: Array, predicted: Array) -> float:
+    """Return Pearson's correlation, 0 where predictions do not vary or are no numbers."""
+    if not np.isfinite(predicted).all() or float(predicted.std()) == 0:
+        return 0.0
+    return float(np.clip(np.corrcoef(truth, predicted)[0, 1], -1 + 1e-12, 1))
 
 
 def reload(material: Material) -> Finding:

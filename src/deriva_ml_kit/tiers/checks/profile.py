@@ -69,7 +69,7 @@ def _targets(material: Material) -> dict[str, Any]:
         return {"classes": material.labels(train).counts()}
     if material.task is Task.NUMBERS:
         return _range(np.asarray(train.targets, dtype=float)[:, None])
-    return {"shape": list(np.shape(train.targets)[1:])}
+    return {"shape": [] if train.targets is None else list(train.targets.shape[1:])}
 
 
 def _range(values: Array) -> dict[str, Any]:

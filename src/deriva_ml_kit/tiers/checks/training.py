@@ -89,7 +89,7 @@ def overfits(material: Material) -> Finding:
     value = {"learnt": best, "records": len(rows), "epochs": epochs}
     if best < LEARNT and not len(losses):
         raise insufficient(
-            f"{best:.0%} learnt, by a model that is not trained step by step: forests and the like need not learn by heart.",
+            f"{best:.0%} learnt, by a model without steps of training: forests and the like need not learn by heart.",
             "Let the trial return losses if the model has any.",
             value=value,
         )
@@ -112,14 +112,14 @@ def repeatable(material: Material) -> Finding:
         )  # NaN is not the same
         value = {"first": _short(first), "second": _short(second)}
         return judged(same, value, "the same losses", remedy=remedy)
-    same = _agree(one, other)
-    if same == 1 and _learnt(material, rows, one) == 1:
+    share = _agree(one, other)
+    if share == 1 and _learnt(material, rows, one) == 1:
         raise insufficient(
             "Both trials predict all their records rightly, which two different models would do as well.",
             "Let the trial return losses as well.",
             required=False,
         )
-    return judged(same == 1, {"same predictions": same}, {"same predictions": 1}, remedy=remedy)
+    return judged(share == 1, {"same predictions": share}, {"same predictions": 1}, remedy=remedy)
 
 
 def _losses(material: Material) -> Array:
