@@ -9,6 +9,7 @@ import getpass
 import json
 import re
 import shutil
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,10 +151,19 @@ def _vendor(shell: Shell) -> list[str]:
     source = document["tool"].get("uv", {}).get("sources", {}).get("deriva-ml-kit", {}).get("path")
     if source is None or (shell.folder / source).exists():
         return []
-    vendor = shell.folder / "vendor"
-    shell.run("uv", "build", "--wheel", "--quiet", "--out-dir", str(vendor), str(sources.plugin_root()))
-    (vendor / ".gitignore").unlink(missing_ok=True)  # uv writes one that would keep the wheel out of git
-    return [f"vendor/{path.name}" for path in vendor.glob("*.whl")]
+    with tempfile.TemporaryDirectory() as built:
+        shell.run("uv", "build", "--wheel", "--quiet", "--out-dir", built, str(sources.plugin_root()))
+        (wheel,) = Path(built).glob("*.whl")
+        if wheel.name != Path(source).name:
+            raise UsageError(
+                f"pyproject.toml names {source}, which is not there; this plugin builds {wheel.name}.",
+                remedy=f'Write deriva-ml-kit = {{ path = "vendor/{wheel.name}" }} under [tool.uv.sources].',
+            )
+        (shell.folder / source).parent.mkdir(exist_ok=True)
+        partial = shell.folder / f"{source}.part"
+        shutil.copyfile(wheel, partial)
+        partial.replace(shell.folder / source)
+    return [source]
 
 
 def _committer(shell: Shell) -> str | None:

@@ -57,12 +57,6 @@ def texts(name: str) -> dict[str, str]:
     }
 
 
-def wheel_name() -> str:
-    """The file name of the wheel that `uv build` makes of the plugin."""
-    plugin = tomllib.loads((plugin_root() / PYPROJECT).read_text(encoding="utf-8"))
-    return _wheel(plugin)
-
-
 def _pyproject(template: str, name: str, plugin: Mapping[str, Any]) -> str:
     uv = plugin["tool"]["uv"]
     values = {

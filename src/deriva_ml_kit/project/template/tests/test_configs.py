@@ -6,8 +6,7 @@ import pytest
 from hydra import compose, initialize
 from hydra_zen import instantiate, store
 
-from deriva_ml_kit.runner.loading import load_configs
-from deriva_ml_kit.runner.multiruns import get_all_multirun_configs
+from deriva_ml_kit.runner import get_all_multirun_configs, load_configs
 
 load_configs("configs")
 store.add_to_hydra_store(overwrite_ok=True)

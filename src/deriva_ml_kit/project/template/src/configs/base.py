@@ -2,7 +2,7 @@
 
 from hydra_zen import store
 
-from deriva_ml_kit.runner.configs import create_model_config
+from deriva_ml_kit.runner import create_model_config
 
 DerivaModelConfig = create_model_config(description="A model of @name@")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydra_zen import store
 
-from deriva_ml_kit.runner.configs import store_datasets
+from deriva_ml_kit.runner import store_datasets
 
 PINS = Path(__file__).with_name("datasets.toml")
 

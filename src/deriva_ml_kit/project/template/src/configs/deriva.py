@@ -5,6 +5,6 @@ store(DerivaMLConfig("data.example.org", "42"), group="deriva_ml", name="product
 
 from pathlib import Path
 
-from deriva_ml_kit.runner.configs import store_connection
+from deriva_ml_kit.runner import store_connection
 
 store_connection(Path(__file__).with_name("catalog.json"))

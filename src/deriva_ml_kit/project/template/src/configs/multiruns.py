@@ -1,6 +1,6 @@
 """Sweeps by name: `+multirun=NAME` makes one execution for the sweep, with a child for each combination of values."""
 
-from deriva_ml_kit.runner.multiruns import multirun_config
+from deriva_ml_kit.runner import multirun_config
 
 multirun_config(
     "lr_sweep",

@@ -2,7 +2,7 @@
 
 from hydra_zen import store
 
-from deriva_ml_kit.runner.configs import WorkflowConfig
+from deriva_ml_kit.runner import WorkflowConfig
 
 store(
     WorkflowConfig(name="Train a digit classifier", workflow_type="Training", description="Trains and judges it"),
