@@ -3,10 +3,12 @@
 What a job needs to know of its sweep comes with its configuration, since a worker shares no memory with the program
 that launched it:
 
-    parent_execution   RID of the parent; None in a dry run
-    sweep.folder       where to keep its row
-    sweep.swept        keys of the configuration that differ between jobs
-    sweep.done         numbers of the jobs that an earlier start of the same sweep has finished
+    parent_execution  RID of the parent; None in a dry run
+    swept             keys of the configuration that differ between jobs
+    sweep.folder      where to keep its row
+    sweep.done        numbers of the jobs that an earlier start of the same sweep has finished
+
+The job's own number, which is its place among the parent's children, is added to it as `sequence`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from deriva_ml_kit.runner.sweep.rows import JobStatus, Row
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-PARENT, SWEEP = "parent_execution", "sweep"
+PARENT, SWEPT, SWEEP, SEQUENCE = "parent_execution", "swept", "sweep", "sequence"
 TRACEBACK = "traceback.txt"
 
 
@@ -36,7 +38,8 @@ def as_overrides(parent_rid: str | None, folder: Path, swept: Iterable[str], don
     numbers = ",".join(str(number) for number in sorted(done))
     return [
         f"++{PARENT}={parent_rid or 'null'}",
-        f"++{SWEEP}={{folder:{quoted(folder)},swept:[{keys}],done:[{numbers}]}}",
+        f"++{SWEPT}=[{keys}]",
+        f"++{SWEEP}={{folder:{quoted(folder)},done:[{numbers}]}}",
     ]
 
 
@@ -60,12 +63,18 @@ def play_job(task: Callable[[DictConfig], Any], config: DictConfig) -> Row:
         KeyboardInterrupt: Somebody stopped the sweep; the row says so.
     """
     from hydra.core.hydra_config import HydraConfig  # noqa: PLC0415  (a job runs inside Hydra)
+    from omegaconf import open_dict  # noqa: PLC0415
 
-    hydra, order = HydraConfig.get(), config[SWEEP]
-    folder, number = Path(order.folder), int(hydra.job.num)
+    hydra = HydraConfig.get()
+    number = int(hydra.job.num)
+    with open_dict(config):
+        order = config.pop(SWEEP)
+        config[SEQUENCE] = number
+    folder = Path(order.folder)
     if number in order.done:
         return read_row(folder, number) or Row(number, (), JobStatus.PASSED)
-    own = tuple(each for each in hydra.overrides.task if not each.startswith((f"++{PARENT}=", f"++{SWEEP}=")))
+    added = tuple(f"++{name}=" for name in (PARENT, SWEPT, SWEEP))
+    own = tuple(each for each in hydra.overrides.task if not each.startswith(added))
     with held(job_folder(folder, number)) as free:
         if not free:
             return Row(number, own, JobStatus.RUNNING, error="another process is at work on this job")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 MODEL = "model_config"
+# What stands beside the configuration of a run, and makes it another run all the same.
+BESIDE = ("datasets", "assets", "tier")
 KEY_LENGTH = 12
 
 
@@ -103,9 +105,12 @@ def swept_keys(configs: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     )
 
 
-def key_of(config_hashes: Sequence[str], *, commit: str, hostname: str, catalog_id: str) -> str:
+def key_of(configs: Iterable[Mapping[str, Any]], *, commit: str, hostname: str, catalog_id: str) -> str:
     """The same for the same jobs in the same order, at the same commit, in the same catalog; for nothing else."""
-    facts = {"jobs": list(config_hashes), "commit": commit, "hostname": hostname, "catalog_id": str(catalog_id)}
+    from deriva_ml_kit.tiers.receipt import canonical  # noqa: PLC0415  (imports pydantic)
+
+    jobs = [[canonical(config), canonical({"of": [config.get(name) for name in BESIDE]})] for config in configs]
+    facts = {"jobs": jobs, "commit": commit, "hostname": hostname, "catalog_id": str(catalog_id)}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
 
 

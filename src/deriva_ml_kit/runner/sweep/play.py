@@ -137,7 +137,8 @@ def play(order: Order) -> Result:
     Raises:
         UsageError: The jobs cannot be composed, are not admitted, or are being played right now; nothing was written.
     """
-    with hydra_at_work() as hydra:
+    quiet = _stdout_to_stderr() if order.as_json else contextlib.nullcontext()
+    with quiet, hydra_at_work() as hydra:
         jobs = expand(hydra, order.config_name, order.overrides)
         configs = [job.resolved() for job in jobs]
         sweep = _Sweep(order, hydra, jobs, swept_keys(configs))
@@ -183,11 +184,9 @@ class _Sweep:
 
     def real(self, configs: Sequence[Mapping[str, Any]]) -> Result:
         """The jobs that are not done yet, in the parent that is there or in a new one."""
-        from deriva_ml_kit.tiers.receipt import config_hash  # noqa: PLC0415
-
         ml, workflow = self._order.connect(self._jobs[0].config)
         key = key_of(
-            [config_hash(config) for config in configs],
+            configs,
             commit=self._order.code.commit,
             hostname=ml.host_name,
             catalog_id=str(ml.catalog_id),
@@ -252,8 +251,7 @@ class _Sweep:
         if not any(each.startswith("hydra.sweep.dir=") for each in order.overrides):
             own.append(f"hydra.sweep.dir={quoted(folder)}")
         task = functools.partial(play_job, order.task)
-        quiet = _stdout_to_stderr() if order.as_json else contextlib.nullcontext()
-        with quiet, _shown(folder, order.name, [job.number for job in self._jobs]):
+        with _shown(folder, order.name, [job.number for job in self._jobs]):
             try:
                 batches = self._hydra.multirun(order.config_name, task, [*order.overrides, *own])
             except KeyboardInterrupt:
