@@ -97,7 +97,8 @@ class Recorded:
     batches: list[Batch] = field(default_factory=list)
     epochs: int | None = None
     started: float = 0.0
-    preparation: float | None = None
+    preparation: float | None = None  # seconds until the first batch was asked for
+    evaluated: float | None = None  # seconds until the last predictions were recorded
 
 
 class Evidence:
@@ -173,6 +174,7 @@ class Evidence:
             rids: (n,) RIDs of the records.
         """
         self.recorded.predictions.append(Predicted(truth, predicted, rids))
+        self.recorded.evaluated = self._clock() - self.recorded.started
 
     def trial(self, train: Trial) -> None:
         """Hand over a function that trains a new model, made from the same seed each time, on a few records.
