@@ -299,6 +299,7 @@ def _execute(args: argparse.Namespace, path: Path, executed: Path, given: Mappin
         language="python",
         progress_bar=sys.stderr.isatty() and not args.json,
         log_output=args.log_output,
+        extra_arguments=["--log-level=ERROR"],  # else each run begins with a warning about local TCP
     )
 
 
