@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from deriva_ml_kit.cli import subcommand
+from deriva_ml_kit.cli import place, subcommand
 from deriva_ml_kit.design.agreement import Configuration, toml_configuration
 from deriva_ml_kit.design.document import FOLDER, KINDS, Design
-from deriva_ml_kit.design.history import root_of
 from deriva_ml_kit.design.lint import DesignFaults, documents, lint
 from deriva_ml_kit.design.starting import start
 
 if TYPE_CHECKING:
     from deriva_ml_kit.cli.subcommand import Subparsers
 
+CONFIGS = Path("src/configs")
+MAIN = "deriva_model"
 DESCRIPTION = """\
 Check design documents, docs/design/{model,experiment,dataset,feature}/<slug>.md:
 
@@ -69,12 +70,11 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
         UsageError: A place does not exist, or a document cannot be begun.
         Undecidable: There is no document.
     """
-    here = Path.cwd()
-    root = root_of(here) or here
+    root = place.root()
     if args.new:
         file = start(root, *args.new)
-        return {"written": str(_near(file)), "next": f"fill it in, then: uv run lint-design {_near(file)}"}
-    files = documents(args.places or [_near(root / FOLDER)])
+        return {"written": str(place.near(file)), "next": f"fill it in, then: uv run lint-design {place.near(file)}"}
+    files = documents(args.places or [place.near(root / FOLDER)])
     report = lint(files, lambda design: _configuration(design, root, args.config))
     if report.faults:
         raise DesignFaults(report.faults)
@@ -85,13 +85,21 @@ def _configuration(design: Design, root: Path, given: Path | None) -> Configurat
     """The configuration that a document's hyperparameters are keys of, where the project has one."""
     if given is not None:
         return toml_configuration(given)
-    source = design.config
-    if source and source.endswith(".toml"):
-        return toml_configuration(_near(root / source))
-    return None
+    source = design.config or ""
+    if source.endswith(".toml"):
+        return toml_configuration(place.near(root / source))
+    folder = root / CONFIGS
+    return _resolved(folder, [source] if "=" in source else []) if folder.is_dir() else None
 
 
-def _near(path: Path) -> Path:
-    """A path as it is typed from here."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+def _resolved(folder: Path, overrides: list[str]) -> Configuration:
+    """What deriva-ml-run resolves."""
+    from omegaconf import OmegaConf  # noqa: PLC0415  (takes a second)
+
+    from deriva_ml_kit.runner.compose import Asked, composed  # noqa: PLC0415
+    from deriva_ml_kit.runner.loading import load_folder  # noqa: PLC0415
+
+    load_folder(folder)
+    made = composed(Asked(folder, MAIN, tuple(overrides)), complete=False)
+    values = OmegaConf.to_container(made.config, resolve=True)
+    return Configuration(cast("dict[str, Any]", values), " ".join(["the configuration", *overrides]))

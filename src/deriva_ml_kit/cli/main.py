@@ -10,6 +10,7 @@ from deriva_ml_kit.cli import bump_version as _bump_version  # the bare names ar
 from deriva_ml_kit.cli import check_imports, make_dev_dataset, upgrade_catalog
 from deriva_ml_kit.cli import lint_design as _lint_design
 from deriva_ml_kit.cli import new_project as _new_project
+from deriva_ml_kit.cli import record_verdict as _record_verdict
 from deriva_ml_kit.cli.subcommand import program
 
 DESCRIPTION = """\
@@ -19,7 +20,15 @@ EPILOG = """\
 `deriva-ml-kit SUBCOMMAND --help` tells what a subcommand does, with examples.
 Exit codes: 0 done, 1 failed, 2 wrong usage or nothing that could be decided, 130 interrupted.
 """
-SUBCOMMANDS = (_bump_version, check_imports, _lint_design, make_dev_dataset, _new_project, upgrade_catalog)
+SUBCOMMANDS = (
+    _bump_version,
+    check_imports,
+    _lint_design,
+    make_dev_dataset,
+    _new_project,
+    _record_verdict,
+    upgrade_catalog,
+)
 
 
 def main() -> None:
