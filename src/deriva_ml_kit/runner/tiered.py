@@ -25,7 +25,7 @@ from deriva_ml_kit.tiers.gate import Request, admit, tier_of
 from deriva_ml_kit.tiers.receipt import Check, Status, canonical
 from deriva_ml_kit.tiers.state import code_state
 
-__all__ = ["NotPassed", "Plan", "Played", "RunEvidence", "Work", "hooks", "run_tiered"]
+__all__ = ["NotPassed", "Plan", "Played", "RunEvidence", "Work", "admitted", "hooks", "run_tiered"]
 
 
 def run_tiered(ml: DerivaML, plan: Plan, work: Work) -> Played:
@@ -40,12 +40,26 @@ def run_tiered(ml: DerivaML, plan: Plan, work: Work) -> Played:
         What came of it, whatever its verdict; `require_pass` turns a verdict that is no pass into an error.
 
     Raises:
-        Faults: Inputs, workflow type, login or disk are not as they must be; nothing was written.
-        NotAdmitted: A receipt is missing or does not fit.
+        Faults: See `admitted`.
+        NotAdmitted: See `admitted`.
         Undecidable: A dry run took too long.
         KitError: The work or the commit failed for a reason that is known. What user code raises comes as it is.
     """
-    ready = [_resolved(plan), *preflight.before_fetching(ml, plan.datasets, plan.assets, plan.workflow)]
+    run = admitted(ml, plan, work)
+    return dry.play(run) if plan.dry_run else real.play(run)
+
+
+def admitted(ml: DerivaML, plan: Plan, work: Work) -> Admitted:
+    """Ask whether a run may begin; nothing is written.
+
+    Raises:
+        Faults: Inputs, workflow type, login or disk are not as they must be.
+        NotAdmitted: A receipt is missing or does not fit.
+    """
+    ready = [_resolved(plan), *preflight.on_record(ml, plan.datasets, plan.assets, plan.workflow)]
+    _refuse_failed(ready)
+    sizes = [preflight.bag_size(ml, spec) for spec in plan.datasets]
+    ready.append(preflight.room_for(ml, sizes))
     _refuse_failed(ready)
     code = code_state(plan.script)
     tier, found = tier_of(ml, plan.datasets, dry_run=plan.dry_run, asked=plan.tier, override=plan.override)
@@ -63,8 +77,7 @@ def run_tiered(ml: DerivaML, plan: Plan, work: Work) -> Played:
         command=plan.command,
     )
     passage = admit(request, ml=ml, override=plan.override)
-    run = Admitted(ml, plan, work, request, passage, ready)
-    return dry.play(run) if plan.dry_run else real.play(run)
+    return Admitted(ml, plan, work, request, passage, ready)
 
 
 def _resolved(plan: Plan) -> Check:

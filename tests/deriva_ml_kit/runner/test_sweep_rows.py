@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deriva_ml_kit.runner.sweep.folder import held, is_held, read_rows, write_row, write_table
-from deriva_ml_kit.runner.sweep.job import quoted
-from deriva_ml_kit.runner.sweep.jobs import key_of, swept_keys, varied
+from deriva_ml_kit.runner.sweep.job import as_overrides
+from deriva_ml_kit.runner.sweep.jobs import key_of, swept_keys
 from deriva_ml_kit.runner.sweep.rows import Child, JobStatus, Row, as_csv, as_text, settled, tally
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=20)
@@ -114,18 +114,20 @@ def test_the_catalog_wins(noted: JobStatus, rid: str | None, in_catalog: str | N
     assert found.passed or found.error or becomes in (JobStatus.NOT_RUN, INTERRUPTED)
 
 
+@settings(deadline=None)  # the first call imports
 @given(st.lists(configs, min_size=1, max_size=4))
-def test_varied_keys_are_those_without_which_all_are_the_same(found: list[dict[str, Any]]) -> None:
-    keys = varied(found)
-    kept = [{key: value for key, value in _flat(config).items() if key not in keys} for config in found]
+def test_swept_keys_are_those_without_which_all_jobs_are_the_same(found: list[dict[str, Any]]) -> None:
+    keys = swept_keys([{"model_config": config, "description": str(n)} for n, config in enumerate(found)])
+    flat = [_flat(config, "model_config") for config in found]
+    kept = [{key: value for key, value in each.items() if key not in keys} for each in flat]
     assert all(each == kept[0] for each in kept)
-    assert all(len({json.dumps(_flat(config).get(key, "none")) for config in found} | {""}) > 2 for key in keys)
+    assert all(len({repr(each.get(key, "absent")) for each in flat}) > 1 for key in keys)
 
 
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+def _flat(config: Any, prefix: str) -> dict[str, Any]:
     if not isinstance(config, dict) or not config:
         return {prefix: config}
-    parts = [_flat(value, f"{prefix}.{name}" if prefix else name) for name, value in config.items()]
+    parts = [_flat(value, f"{prefix}.{name}") for name, value in config.items()]
     return {key: value for part in parts for key, value in part.items()}
 
 
@@ -165,13 +167,18 @@ def test_the_key_stands_for_the_order_of_the_jobs() -> None:
     assert key != turned
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=12))
 def test_a_folder_of_any_name_reaches_the_jobs(name: str) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: PLC0415
 
     folder = Path("/tmp") / name.replace("/", "-")
-    (override,) = OverridesParser.create().parse_overrides([f"hydra.sweep.dir={quoted(folder)}"])
-    assert str(override.value()) == str(folder)
+    overrides = OverridesParser.create().parse_overrides(as_overrides("1-P", folder, {"model_config.rate"}, [2, 0]))
+    assert {each.key_or_group: each.value() for each in overrides} == {
+        "parent_execution": "1-P",
+        "swept": ["model_config.rate"],
+        "sweep": {"folder": str(folder), "done": [0, 2]},
+    }
 
 
 def test_a_folder_is_held_by_one_and_free_when_its_holder_is_killed(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ The job's own number, which is its place among the parent's children, is added t
 
 from __future__ import annotations
 
-import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -22,6 +21,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from deriva_ml_kit.errors import KitError
+from deriva_ml_kit.runner.overrides import quoted
 from deriva_ml_kit.runner.sweep.folder import held, job_folder, read_row, write_row
 from deriva_ml_kit.runner.sweep.rows import JobStatus, Row
 
@@ -39,14 +39,8 @@ def as_overrides(parent_rid: str | None, folder: Path, swept: Iterable[str], don
     return [
         f"++{PARENT}={parent_rid or 'null'}",
         f"++{SWEPT}=[{keys}]",
-        f"++{SWEEP}={{folder:{quoted(folder)},done:[{numbers}]}}",
+        f"++{SWEEP}={{folder:{quoted(str(folder))},done:[{numbers}]}}",
     ]
-
-
-def quoted(path: Path) -> str:
-    """A path as Hydra's overrides take it, whatever characters it has."""
-    text = re.sub(r"(\\*)'", r"\1\1\\'", str(path))
-    return f"'{text}'"
 
 
 def play_job(task: Callable[[DictConfig], Any], config: DictConfig) -> Row:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.runner.sweep import launchers
+from deriva_ml_kit.runner.sweep.folder import SWEEPS
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -63,7 +64,6 @@ def expand(hydra: Hydra, config_name: str, overrides: Sequence[str]) -> list[Job
         UsageError: Hydra cannot compose one of them; or its launcher or sweeper would not do what was asked.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: PLC0415
-    from hydra.core.hydra_config import HydraConfig  # noqa: PLC0415
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: PLC0415
     from hydra.errors import HydraException  # noqa: PLC0415
     from hydra.types import RunMode  # noqa: PLC0415
@@ -79,7 +79,7 @@ def expand(hydra: Hydra, config_name: str, overrides: Sequence[str]) -> list[Job
         swept = {override.get_key_element() for override in parsed if override.is_sweep_override()}
         lines = BasicSweeper.split_arguments(parsed, None)[0]
         configs = [loader.load_sweep_config(master, list(line)) for line in lines]
-        HydraConfig.instance().set_config(master)  # interpolations of users may ask for it
+        _let_ask(configs[0])
     except (HydraException, OmegaConfBaseException) as error:
         raise launchers.explained(error) from error
     jobs = [
@@ -91,18 +91,12 @@ def expand(hydra: Hydra, config_name: str, overrides: Sequence[str]) -> list[Job
     return jobs
 
 
-def varied(configs: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """The keys, written with dots, whose values are not the same in all configurations."""
-    flat = [dict(_leaves(config)) for config in configs]
-    keys = {key for each in flat for key in each}
-    return frozenset(key for key in keys if len({json.dumps(each.get(key, ...), default=repr) for each in flat}) > 1)
-
-
-def swept_keys(configs: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+def swept_keys(configs: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     """The hyperparameters that a sweep varies; another function (`_target_`) is other code, not another value."""
-    return frozenset(
-        key for key in varied(configs) if key.startswith(f"{MODEL}.") and not key.endswith(("._target_", "._partial_"))
-    )
+    from deriva_ml_kit.tiers.receipt import difference  # noqa: PLC0415  (imports pydantic)
+
+    varied = {each.key for config in configs[1:] for each in difference(configs[0], config)}
+    return frozenset(key for key in varied if key.startswith(f"{MODEL}.") and not key.endswith("._target_"))
 
 
 def key_of(configs: Iterable[Mapping[str, Any]], *, commit: str, hostname: str, catalog_id: str) -> str:
@@ -114,13 +108,14 @@ def key_of(configs: Iterable[Mapping[str, Any]], *, commit: str, hostname: str, 
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
 
 
-def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Each value with its dotted key; an empty mapping is a value too."""
-    if isinstance(value, Mapping) and value:
-        for key, each in value.items():
-            yield from _leaves(each, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value
+def _let_ask(config: DictConfig) -> None:
+    """Let interpolations and functions ask for Hydra's own node before a job is launched."""
+    from hydra.core.hydra_config import HydraConfig  # noqa: PLC0415
+    from omegaconf import open_dict, read_write  # noqa: PLC0415
+
+    with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+        config.hydra.runtime.output_dir = str(SWEEPS.absolute())
+    HydraConfig.instance().set_config(config)
 
 
 def _resolved(config: DictConfig) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.progress import progress
+from deriva_ml_kit.runner.overrides import quoted
 from deriva_ml_kit.runner.sweep.folder import SWEEPS, held, is_held, job_folder, read_rows, write_table
-from deriva_ml_kit.runner.sweep.job import TRACEBACK, as_overrides, play_job, quoted
+from deriva_ml_kit.runner.sweep.job import SEQUENCE, SWEPT, TRACEBACK, as_overrides, play_job
 from deriva_ml_kit.runner.sweep.jobs import Job, expand, hydra_at_work, key_of, swept_keys
 from deriva_ml_kit.runner.sweep.rows import Child, JobStatus, Row, as_text, ended, settled, tally
 
@@ -47,7 +48,7 @@ class Order:
         name: Name of the multirun, or of what is swept.
         description: What the sweep is for.
         afresh: Begin a new sweep although there is an unfinished one.
-        admit: Refuses a job's configuration before anything is written.
+        admit: Refuses a job's configuration before anything is written; asked for the first job.
         command: What a person types to run it.
         as_json: What jobs print goes to stderr, also what their processes print.
     """
@@ -142,8 +143,6 @@ def play(order: Order) -> Result:
         jobs = expand(hydra, order.config_name, order.overrides)
         configs = [job.resolved() for job in jobs]
         sweep = _Sweep(order, hydra, jobs, swept_keys(configs))
-        if order.admit:
-            order.admit(jobs[0].config)
         return sweep.dry() if _is_dry(configs) else sweep.real(configs)
 
 
@@ -184,14 +183,10 @@ class _Sweep:
 
     def real(self, configs: Sequence[Mapping[str, Any]]) -> Result:
         """The jobs that are not done yet, in the parent that is there or in a new one."""
-        ml, workflow = self._order.connect(self._jobs[0].config)
-        key = key_of(
-            configs,
-            commit=self._order.code.commit,
-            hostname=ml.host_name,
-            catalog_id=str(ml.catalog_id),
-        )
-        base = Path(self._order.code.repository, SWEEPS, key)
+        order, first = self._order, self._jobs[0].config
+        ml, workflow = order.connect(first)
+        key = key_of(configs, commit=order.code.commit, hostname=ml.host_name, catalog_id=str(ml.catalog_id))
+        base = Path(order.code.repository, SWEEPS, key)
         with held(base) as free:
             if not free:
                 raise UsageError(
@@ -211,6 +206,8 @@ class _Sweep:
         if rid and done == numbers and parent.status_of(ml, rid) == "Uploaded":
             rows = self._settled(base / rid, self._kept(base / rid), children)
             return Result(order.name, rows, rid, base / rid, resumed=len(done))
+        if missing := [job for job in self._jobs if job.number not in done]:
+            self._admit(missing[0])
         if rid:
             self._close(ml, base / rid, children, refuse=True)
         else:
@@ -229,6 +226,16 @@ class _Sweep:
             whole.interrupted(f"Interrupted: {tally(rows)}.")
             return result
         return replace(result, assets=whole.finished(tables, f"{tally(rows)}.", passed=result.passed))
+
+    def _admit(self, job: Job) -> None:
+        """Ask whether a job may be played, as it will be."""
+        from omegaconf import open_dict  # noqa: PLC0415
+
+        if self._order.admit:
+            config = job.config.copy()
+            with open_dict(config):
+                config.update({SWEPT: sorted(self._swept), SEQUENCE: job.number})
+            self._order.admit(config)
 
     def _close(self, ml: DerivaML, folder: Path, children: Mapping[int, Child], *, refuse: bool) -> None:
         """Give up the executions of jobs that were killed; refuse to go on beside jobs that still run, if asked."""
@@ -249,7 +256,7 @@ class _Sweep:
         """Let Hydra launch the jobs."""
         order, own = self._order, as_overrides(parent_rid, folder, self._swept, done)
         if not any(each.startswith("hydra.sweep.dir=") for each in order.overrides):
-            own.append(f"hydra.sweep.dir={quoted(folder)}")
+            own.append(f"hydra.sweep.dir={quoted(str(folder))}")
         task = functools.partial(play_job, order.task)
         with _shown(folder, order.name, [job.number for job in self._jobs]):
             try:
