@@ -200,7 +200,8 @@ class Evidence:
         """Say that something does not apply, and why: its checks are skipped, with this reason in the receipt.
 
         Args:
-            what: One of `loss`, `trial`, `reload`, `validation`, `classes`, `groups`, `rids`, `targets`; `floor` (five
+            what: One of `data` (nothing is learned from examples, so no check of data, training or predictions
+                applies), `loss`, `trial`, `reload`, `validation`, `classes`, `groups`, `rids`, `targets`; `floor` (five
                 records a class are not to be had) and `missing` (the model takes NaN as a missing value).
             reason: Such as "a random forest has no loss".
 
@@ -214,7 +215,7 @@ class Evidence:
         self.recorded.without[what] = reason
 
 
-OPTIONAL = ("loss", "trial", "reload", "validation", "classes", "groups", "rids", "targets", "floor", "missing")
+OPTIONAL = ("data", "loss", "trial", "reload", "validation", "classes", "groups", "rids", "targets", "floor", "missing")
 
 _current: ContextVar[Evidence | None] = ContextVar("evidence", default=None)
 

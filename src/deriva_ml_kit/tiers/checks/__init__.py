@@ -80,6 +80,8 @@ def checks(
 
 def _check(rule: Rule, material: Material) -> Check:
     try:
+        if material.recorded.train is None:
+            material.unless_without("data")
         finding = rule.judge(material)
     except Unjudged as unjudged:
         finding = unjudged.finding

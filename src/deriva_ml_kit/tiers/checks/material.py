@@ -127,7 +127,11 @@ class Material:
     def train(self) -> Part:
         """Training records, one at least."""
         if self.recorded.train is None:
-            raise insufficient("No data was handed over.", "Call evidence().data(Records(inputs, targets, rids=…), …).")
+            raise insufficient(
+                "No data was handed over.",
+                "Call evidence().data(Records(inputs, targets, rids=…), …), "
+                'or say evidence().without("data", "why") where nothing is learned from examples.',
+            )
         part = _part("training", self.recorded.train)
         if part.count == 0:
             raise insufficient("There is no training record.", "Look at the dataset and at the code that loads it.")
