@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, make_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +190,7 @@ def with_description(items: Sequence[Any] | Mapping[str, Any], description: str)
         description: What it is.
     """
     if isinstance(items, Mapping):
-        fields = [(str(role), Any, field(default_factory=lambda each=each: each)) for role, each in items.items()]
+        fields = [(str(role), Any, field(default_factory=partial(copy, each))) for role, each in items.items()]
         return make_dataclass("Roles", fields, namespace={"__doc__": description})()
     return builds(DescribedList, items=list(items), description=description)
 
@@ -235,7 +237,7 @@ def store_connection(file: Path, name: str = "default_deriva") -> DerivaMLConfig
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
                 f"{file} names no catalog: {error!r}",
-                remedy='Write {"hostname": "localhost:8443", "catalog_id": "1"} into it, with the catalog\'s own values.',
+                remedy='Write into it {"hostname": "localhost:8443", "catalog_id": "1"}, with its own values.',
             ) from error
     store(made, group="deriva_ml", name=name)
     return made

@@ -76,19 +76,29 @@ def run_model(  # noqa: PLR0917  (main line's signature)
     function = script_config if script_config is not None else model_config
     script = source_of(function)
     config = {"model_config": described(function)}
-    about = _About(config, {}, description, dry_run, tier, override_tier, parent_execution, sequence, tuple(swept or ()))
+    about = _About(
+        config, {}, description, dry_run, tier, override_tier, parent_execution, sequence, tuple(swept or ())
+    )
     ml = connect_to(deriva_ml, ml_class, None)
     return _play(ml, _plan(about, script, located(workflow, script, dry_run), datasets, assets), function)
 
 
 def play(config: DictConfig) -> Played:
     """Play one composed configuration; Hydra calls it, in this process or in a worker."""
-    from hydra_zen import instantiate  # noqa: PLC0415
+    return _play(*_prepared(config))
 
-    function = function_of(config)
-    ml, workflow = connect(config)
-    datasets, assets = instantiate(config.datasets), instantiate(config.assets)
-    return _play(ml, _plan(_about(config), source_of(function), workflow, datasets, assets), function)
+
+def admit(config: DictConfig) -> None:
+    """Ask whether a composed configuration may be played; nothing is written.
+
+    Raises:
+        Faults: Its inputs are wrong.
+        NotAdmitted: A receipt of the tier before is missing or does not fit.
+    """
+    from deriva_ml_kit.runner.tiered import admitted  # noqa: PLC0415
+
+    ml, plan, function = _prepared(config)
+    admitted(ml, plan, _work(ml, function))
 
 
 def connect(config: DictConfig) -> tuple[DerivaML, Workflow]:
@@ -163,12 +173,13 @@ def connect_to(deriva_ml: Any, ml_class: type[DerivaML] | None, hydra_folder: Pa
 
 def located(workflow: Workflow, script: Path, dry_run: bool) -> Workflow:
     """A workflow whose URL, checksum and repository are those of a file."""
-    return workflow.model_copy(update=_source(script, allow_dirty=dry_run or workflow.allow_dirty))
+    made: Workflow = workflow.model_copy(update=_source(script, allow_dirty=dry_run or workflow.allow_dirty))
+    return made
 
 
 def described(function: Any) -> dict[str, Any]:
     """A partial as the configuration that hydra-zen would make of it."""
-    found, arguments = function, {}
+    found, arguments = function, dict[str, Any]()
     while isinstance(found, functools.partial):
         arguments = {**found.keywords, **arguments}
         found = found.func
@@ -221,7 +232,7 @@ def _about(config: DictConfig) -> _About:
 
     hydra = HydraConfig.get()
     resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(resolved, dict)  # noqa: S101
+    assert isinstance(resolved, dict)
     return _About(
         config={str(key): value for key, value in resolved.items()},
         choices={key: str(value) for key, value in hydra.runtime.choices.items() if value and "/" not in key},
@@ -261,17 +272,30 @@ def _plan(about: _About, script: Path, workflow: Workflow, datasets: Any, assets
     )
 
 
+def _prepared(config: DictConfig) -> tuple[DerivaML, Plan, Callable[..., Any]]:
+    from hydra_zen import instantiate  # noqa: PLC0415
+
+    function = function_of(config)
+    ml, workflow = connect(config)
+    datasets, assets = instantiate(config.datasets), instantiate(config.assets)
+    return ml, _plan(_about(config), source_of(function), workflow, datasets, assets), function
+
+
 def _play(ml: DerivaML, plan: Plan, function: Callable[..., Any]) -> Played:
     from deriva_ml_kit.runner.tiered import run_tiered  # noqa: PLC0415
 
-    return run_tiered(ml, plan, lambda exe, _out, _ev: function(ml_instance=ml, execution=exe)).require_pass()
+    return run_tiered(ml, plan, _work(ml, function)).require_pass()
+
+
+def _work(ml: DerivaML, function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda exe, _out, _ev: function(ml_instance=ml, execution=exe)
 
 
 def _told(about: _About) -> str:
     """The description, with what was changed on the command line: two runs of an experiment can be told apart."""
     changed = [each for each in about.overrides if each.lstrip("+~").partition("=")[0].partition(".")[0] not in UNTOLD]
     job = f"[Job {about.sequence}] " if about.sequence is not None else ""
-    return f"{job}{about.description}{f' [overrides: {", ".join(changed)}]' if changed else ''}"
+    return f"{job}{about.description}" + (f" [overrides: {', '.join(changed)}]" if changed else "")
 
 
 def _source(script: Path, *, allow_dirty: bool) -> dict[str, Any]:
@@ -286,12 +310,15 @@ def _source(script: Path, *, allow_dirty: bool) -> dict[str, Any]:
 def _hydra_folder() -> Path | None:
     """Where Hydra has written what this job's configuration is."""
     from hydra.core.hydra_config import HydraConfig  # noqa: PLC0415
+    from omegaconf import OmegaConf  # noqa: PLC0415
 
     if not HydraConfig.initialized():
         return None
     hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir, hydra.output_subdir or "")
-    return folder if hydra.output_subdir and folder.is_dir() else None
+    if not hydra.output_subdir or OmegaConf.is_missing(hydra.runtime, "output_dir"):
+        return None
+    folder = Path(hydra.runtime.output_dir, hydra.output_subdir)
+    return folder if folder.is_dir() else None
 
 
 def _fields(given: Any) -> dict[str, Any]:

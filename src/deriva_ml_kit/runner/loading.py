@@ -100,7 +100,9 @@ def _explained(error: BaseException, folder: Path) -> Faults:
     ]
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     place = own[-1] if own else None
-    return _fault(text, Path(place.filename) if place else folder, place.lineno if place else None, _hint(error, folder))
+    return _fault(
+        text, Path(place.filename) if place else folder, place.lineno if place else None, _hint(error, folder)
+    )
 
 
 def _fault(message: str, file: Path, line: int | None, remedy: str | None = None) -> Faults:

@@ -26,6 +26,8 @@ HYDRA_FLAGS = {
     "--hydra-help": 0,
     "--version": 0,
 }
+# Keys of model_config that may differ between the tiers of a run.
+SCALE = ("epochs", "max_epochs", "num_epochs", "max_steps", "num_steps", "steps", "limit_batches")
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
@@ -75,11 +77,16 @@ def quoted(text: str) -> str:
 
 def says_true(overrides: Iterable[str], key: str) -> bool:
     """Whether the last override of a key sets it to true."""
-    said = [each.partition("=")[2] for each in overrides if each.lstrip("+").partition("=")[0] == key]
+    said = [each.partition("=")[2] for each in overrides if key_of(each) == key]
     return bool(said) and said[-1].strip("'\" ").lower() in ("true", "1", "yes", "on")
 
 
-def name_of_multirun(word: str) -> str | None:
-    """NAME of `+multirun=NAME`, else None."""
-    key, equals, value = word.partition("=")
-    return value if equals and key == "+multirun" else None
+def key_of(word: str) -> str:
+    """The key of an override, without what says how it is set."""
+    return word.lstrip("+~").partition("=")[0]
+
+
+def is_scale(word: str) -> bool:
+    """Whether an override only makes a run smaller or larger: its datasets, how long it trains."""
+    key = key_of(word)
+    return key.partition(".")[0] == "datasets" or (key.startswith("model_config.") and key[13:] in SCALE)

@@ -19,19 +19,32 @@ from typing import Annotated, Any, Literal, Union
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from deriva_ml_kit.nearest import suggestion
+
 SCALARS = (int, float, bool, str, type(None), Path)
 CONTAINERS = (list, tuple, dict, set, frozenset, collections.abc.Sequence, collections.abc.Mapping)
-TOLD = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null", Path: "a path"}
+TOLD = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    type(None): "null",
+    Path: "a path",
+}
 
 
 def wrong_values(config: DictConfig) -> Iterator[tuple[str, str]]:
     """Each value that does not fit: its key, written with dots, and what is wrong with it."""
     for prefix, node in _targets(config, ""):
-        target = _target_of(node)
-        hints = hints_of(target) if target else {}
-        for name in node:
-            if name in hints and not OmegaConf.is_missing(node, name) and (wrong := misfit(_plain(node, name), hints[name])):
-                yield f"{prefix}{name}", wrong
+        if (target := _target_of(node)) is None:
+            continue
+        hints, takes = hints_of(target), parameters_of(target)
+        for name in map(str, node):
+            if takes is not None and not name.startswith("_") and name not in takes:
+                yield f"{prefix}{name}", f"{target.__name__} has no such parameter; {suggestion(name, takes)}"
+            elif name in hints and not OmegaConf.is_missing(node, name):
+                if wrong := misfit(_plain(node, name), hints[name]):
+                    yield f"{prefix}{name}", wrong
 
 
 def misfit(value: Any, hint: Any) -> str | None:
@@ -51,20 +64,25 @@ def told(hint: Any) -> str:
     """An annotation in words."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        limits = ", ".join(str(limit) for limit in arguments[1:])
-        return f"{told(arguments[0])} ({limits})"
-    if origin is Literal:
-        return "one of " + ", ".join(repr(choice) for choice in arguments)
-    if origin in (Union, types.UnionType):
-        return " or ".join(told(each) for each in sorted(arguments, key=lambda each: each is type(None)))
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return "one of " + ", ".join(repr(each.value) for each in hint)
-    if origin in (dict, collections.abc.Mapping) or hint is dict:
-        return "a mapping {key: value}"
-    if origin in CONTAINERS or hint in CONTAINERS:
-        inner = [told(each).removeprefix("a ") for each in arguments if each is not Ellipsis]
-        return f"a list [value, value]{f' of {inner[0]}s' if len(set(inner)) == 1 and ' ' not in inner[0] else ''}"
-    return TOLD.get(hint, str(getattr(hint, "__name__", hint)))
+        words = told(arguments[0])
+    elif origin is Literal:
+        words = f"one of {', '.join(repr(choice) for choice in arguments)}"
+    elif isinstance(hint, type) and issubclass(hint, Enum):
+        words = f"one of {', '.join(repr(each.value) for each in hint)}"
+    elif origin in (Union, types.UnionType):
+        words = " or ".join(told(each) for each in sorted(arguments, key=lambda each: each is type(None)))
+    elif {origin, hint} & {dict, collections.abc.Mapping}:
+        words = "a mapping {key: value}"
+    elif origin in CONTAINERS or hint in CONTAINERS:
+        inner = {_plural(each) for each in arguments if each is not Ellipsis}
+        words = f"a list of {inner.pop()}" if len(inner) == 1 else "a list"
+    else:
+        words = TOLD.get(hint, str(getattr(hint, "__name__", hint)))
+    return words
+
+
+def _plural(hint: Any) -> str:
+    return f"{told(hint).removeprefix('a ')}s" if hint in (int, float, str, Path) else "values"
 
 
 def hints_of(target: Any) -> dict[str, Any]:
@@ -74,11 +92,22 @@ def hints_of(target: Any) -> dict[str, Any]:
     found = {}
     for name, hint in getattr(function, "__annotations__", {}).items():
         try:
-            found[name] = eval(hint, names) if isinstance(hint, str) else hint  # noqa: S307  (the person's own file)
-        except Exception:  # noqa: S112  (imported for type checkers only)
+            found[name] = eval(hint, names) if isinstance(hint, str) else hint  # of the person's own file
+        except Exception:  # imported for type checkers only
             continue
     found.pop("return", None)
     return found
+
+
+def parameters_of(target: Any) -> list[str] | None:
+    """Names of a function's parameters; None if it takes any, or nobody can tell."""
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
+        return None
+    return [each.name for each in parameters if each.kind is not inspect.Parameter.POSITIONAL_ONLY]
 
 
 def _targets(node: Any, prefix: str) -> Iterator[tuple[str, DictConfig]]:
