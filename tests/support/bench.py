@@ -72,14 +72,15 @@ def bench(hostname: str) -> Bench:
         images = _upload(ml)
         record = ml.feature_record_class("Image", "Label")
         exe.add_features([record(Image=rid, Digit=DIGITS[n % len(DIGITS)]) for n, rid in enumerate(images)])
-        dataset = exe.create_dataset(["Training"], description="All images")
-        dataset.add_dataset_members({"Image": list(images)})
         asset = exe.asset_file_path("Execution_Asset", "start.txt", asset_types="Output_File")
         Path(asset).write_text("where to begin")
     exe.commit_output_assets()
-    rid = dataset.dataset_rid
+    with ml.create_execution(ExecutionConfiguration(description="Dataset"), workflow=workflow) as making:
+        dataset = making.create_dataset(["Training"], description="All images").dataset_rid
+        making.add_dataset_members(dataset, {"Image": list(images)})
+    making.commit_output_assets()
     (first,) = [each.asset_rid for each in ml.list_execution_assets(exe.execution_rid) if each.filename == "start.txt"]
-    return Bench(hostname, str(catalog.catalog_id), images, rid, str(ml.dataset_version(rid)), first)
+    return Bench(hostname, str(catalog.catalog_id), images, dataset, str(ml.dataset_version(dataset)), first)
 
 
 def _upload(ml: DerivaML) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from deriva_ml_kit.runner.plan import Admitted, RunEvidence
 from deriva_ml_kit.runner.played import Played
 from deriva_ml_kit.runner.unchanged import Fingerprint, WroteInDryRun, fingerprint, read_only
 from deriva_ml_kit.tiers.checks import profile
+from deriva_ml_kit.tiers.estimate import Estimate
 from deriva_ml_kit.tiers.evidence import recording
 from deriva_ml_kit.tiers.receipt import Check, Status, receipts_folder, write
 
@@ -24,6 +25,9 @@ CODE = {  # in the order of a run
     "model": "The model was initialised",
     "work": "The work ran to its end",
 }
+FETCHED = "Datasets and assets were downloaded"
+TERMS = "Terms and asset types of the outputs exist"
+WRITTEN = "Every output was written and can be read back"
 
 
 def play(run: Admitted) -> Played:
@@ -37,9 +41,7 @@ def play(run: Admitted) -> Played:
         failure = error
         trial.note(error)
     trial.checks.append(_unchanged(before, fingerprint(run.ml), failure))
-    receipt = run.receipt(
-        trial.checks, execution_rid=None, profile=trial.profile or None, estimate=trial.estimate or None
-    )
+    receipt = run.receipt(trial.checks, execution_rid=None, profile=trial.profile, estimate=trial.estimate)
     path = write(receipt, receipts_folder(run.request.root))
     if failure is not None:
         raise failure
@@ -53,6 +55,7 @@ def play(run: Admitted) -> Played:
         metrics=trial.metrics,
         receipt=receipt,
         receipt_path=path,
+        estimate=trial.estimate,
         differences=run.passage.differences,
     )
 
@@ -68,7 +71,7 @@ class _Trial:
         self.sealed: list[Sealed] = []
         self.values = 0
         self.profile: Mapping[str, Any] = {}
-        self.estimate: Mapping[str, Any] = {}
+        self.estimate: Estimate | None = None
         self._fetched = False
 
     def play(self) -> None:
@@ -76,9 +79,8 @@ class _Trial:
         exe: Execution = run.ml.create_execution(run.configuration, workflow=run.plan.workflow, dry_run=True)
         try:
             self._fetched = True
-            self.checks.append(
-                _passed("fetched", "Datasets and assets were downloaded", len(run.plan.datasets) + len(run.plan.assets))
-            )
+            inputs = len(run.plan.datasets) + len(run.plan.assets)
+            self.checks.append(_passed("fetched", FETCHED, inputs))
             with exe:
                 out = Outputs(run.ml, exe)
                 with (
@@ -98,7 +100,7 @@ class _Trial:
         self.sealed, self.values = out.seal(), out.values.total()
         self.checks += [
             _written(self.sealed),
-            _passed("terms", "Terms and asset types of the outputs exist", sorted(out.tables | out.values.keys())),
+            _passed("terms", TERMS, sorted(out.tables | out.values.keys())),
             preflight.may_write(run.ml, out.tables, out.values.keys()),
             shown.finite(self.metrics),
         ]
@@ -109,13 +111,13 @@ class _Trial:
     def note(self, error: Exception) -> None:
         """Say in a check what ended it."""
         if not self._fetched:
-            self.checks.append(_failed("fetched", "Datasets and assets were downloaded", _said(error)))
+            self.checks.append(_failed("fetched", FETCHED, _said(error)))
         elif isinstance(error, UnknownTerm):
-            self.checks.append(_failed("terms", "Terms and asset types of the outputs exist", error.message))
+            self.checks.append(_failed("terms", TERMS, error.message))
         elif not any(check.id in CODE for check in self.checks):
             self.checks += _code(self.evidence, error, self._run.request.root)
         else:
-            self.checks.append(_failed("outputs", "Every output was written and can be read back", _said(error)))
+            self.checks.append(_failed("outputs", WRITTEN, _said(error)))
 
 
 def _code(ev: RunEvidence, error: Exception | None, root: Path | None = None) -> Iterator[Check]:
@@ -147,7 +149,7 @@ def _written(sealed: list[Sealed]) -> Check:
     empty = [file.name for file in sealed if not file.bytes]
     return Check(
         id="outputs",
-        title="Every output was written and can be read back",
+        title=WRITTEN,
         status=Status.FAIL if empty else Status.PASS if sealed else Status.SKIP,
         value={file.name: file.bytes for file in sealed},
         detail=f"empty: {', '.join(empty)}" if empty else None if sealed else "the run writes no files",

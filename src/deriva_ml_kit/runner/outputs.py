@@ -12,7 +12,7 @@ import itertools
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,7 +172,7 @@ class Outputs:
             )
         self.values[shape.table], self.targets[shape.table] = targets.total(), set(targets)
 
-    def verify(self, sealed: Iterable[Sealed]) -> list[dict[str, Any]]:
+    def verify(self, sealed: Collection[Sealed]) -> list[dict[str, Any]]:
         """Find each output in catalog and object store, with the same size and MD5.
 
         Returns:
@@ -181,7 +181,7 @@ class Outputs:
         Raises:
             KitError: Something is missing or differs.
         """
-        stored = {table: self._stored(table) for table in self.tables}
+        stored = {table: self._stored(table) for table in {file.table for file in sealed}}
         store = HatracStore("https", self._ml.host_name, self._ml.credential)
         found, problems = [], []
         for file in sealed:

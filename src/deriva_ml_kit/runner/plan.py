@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from deriva_ml_kit.errors import KitError
 from deriva_ml_kit.mainline import DatasetSpec, DerivaML, Execution, ExecutionConfiguration, Workflow
 from deriva_ml_kit.runner.limit import DRY_RUN_SECONDS
 from deriva_ml_kit.runner.outputs import Outputs
+from deriva_ml_kit.tiers.estimate import Estimate
 from deriva_ml_kit.tiers.evidence import Evidence
 from deriva_ml_kit.tiers.gate import Passage, Request
 from deriva_ml_kit.tiers.receipt import Check, Receipt, config_hash, seal, verdict
@@ -118,6 +119,7 @@ class Admitted:
         request: What the gate was asked.
         passage: What it answered.
         ready: The checks that were passed so far.
+        bag_bytes: Size of its datasets.
     """
 
     ml: DerivaML
@@ -126,6 +128,7 @@ class Admitted:
     request: Request
     passage: Passage
     ready: Sequence[Check]
+    bag_bytes: int
 
     @property
     def configuration(self) -> ExecutionConfiguration:
@@ -149,7 +152,7 @@ class Admitted:
         *,
         execution_rid: str | None,
         profile: Mapping[str, Any] | None,
-        estimate: Mapping[str, Any] | None,
+        estimate: Estimate | None,
     ) -> Receipt:
         """The sealed receipt of this run."""
         request, passage = self.request, self.passage
@@ -170,7 +173,7 @@ class Admitted:
                 checks=tuple(checks),
                 verdict=verdict(checks),
                 profile=dict(profile) if profile else None,
-                estimate=dict(estimate) if estimate else None,
+                estimate=asdict(estimate) if estimate else None,
                 swept=tuple(sorted(request.swept)),
                 builds_on=tuple(each.digest for each in passage.builds_on),
                 overrides=passage.overrides,

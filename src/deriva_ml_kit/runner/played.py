@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deriva_ml_kit.errors import KitError
+from deriva_ml_kit.tiers.estimate import Estimate
 from deriva_ml_kit.tiers.receipt import Check, Difference, Receipt, Status
 
 UNDECIDED = (Status.SKIP, Status.INSUFFICIENT)
@@ -21,10 +22,11 @@ class NotPassed(KitError):
         receipt = played.receipt
         self.played = played
         self.exit_code = EXIT_CODES[receipt.verdict]
-        unmet = [check for check in receipt.checks if check.status is receipt.verdict and check.required]
-        how = "failed" if receipt.verdict is Status.FAIL else "could not be decided"
+        failed = receipt.verdict is Status.FAIL
+        unmet = [check for check in receipt.checks if check.status is receipt.verdict and (failed or check.required)]
         count = f"{len(unmet)} check{'s' if len(unmet) > 1 else ''}"
-        lines = [f"Tier {receipt.tier} was not passed: {count} {how}.", *(f"  {told(check)}" for check in unmet)]
+        how = "failed" if failed else "could not be decided"
+        lines = [f"Tier {receipt.tier} was not passed: {count} {how}.", *(f"  {line}" for line in listed(unmet))]
         where = f"its outputs are kept with execution {played.execution_rid}; " if played.execution_rid else ""
         super().__init__("\n".join(lines), remedy=f"The run has ended, {where}receipt: {played.receipt_place}")
 
@@ -48,6 +50,7 @@ class Played:
         receipt: The receipt of this tier.
         receipt_path: Where it lies on this disk, after a dry run.
         receipt_rid: The catalog's asset, after a real run.
+        estimate: What tiers 2 and 3 will cost, as this run lets expect.
         differences: In what the configuration differs from that of the tier before.
     """
 
@@ -61,6 +64,7 @@ class Played:
     receipt: Receipt
     receipt_path: Path | None = None
     receipt_rid: str | None = None
+    estimate: Estimate | None = None
     differences: Sequence[Difference] = field(default_factory=tuple)
 
     @property
@@ -94,20 +98,29 @@ class Played:
             "feature_values": self.feature_values,
             "metrics": dict(self.metrics),
             "checks": {check.id: str(check.status) for check in receipt.checks},
-            "not_shown": [told(check) for check in receipt.checks if check.status in UNDECIDED],
+            "not_shown": listed([check for check in receipt.checks if check.status in UNDECIDED]),
             "receipt": self.receipt_place,
         }
-        if receipt.estimate:
-            found["estimate"] = receipt.estimate
+        if self.estimate:
+            found["estimate"] = self.estimate.table().splitlines()
         if self.differences:
-            found["differences"] = [f"{each.key}: {each.before!r} -> {each.after!r}" for each in self.differences]
+            found["differences"] = [str(each) for each in self.differences]
         if receipt.overrides:
             found["overrides"] = [f"tier {each.tier}: {each.reason} ({each.by})" for each in receipt.overrides]
         return found
 
 
-def told(check: Check) -> str:
-    """A check that did not pass, on one line."""
-    measured = f" ({check.value}; limit {check.limit})" if check.limit is not None else ""
-    parts = [f"{check.id}: {check.title}{measured}", check.detail, check.remedy]
-    return " — ".join(part for part in parts if part)
+def listed(checks: Sequence[Check]) -> list[str]:
+    """Checks that did not pass, a line for each reason: several may lack the same."""
+    reasons: dict[tuple[str | None, str | None], list[Check]] = {}
+    for check in checks:
+        key = (check.detail, check.remedy) if check.limit is None and check.detail else (check.id, None)
+        reasons.setdefault(key, []).append(check)
+    return [_told(alike) for alike in reasons.values()]
+
+
+def _told(checks: Sequence[Check]) -> str:
+    first = checks[0]
+    measured = f": {first.value}, limit {first.limit}" if first.limit is not None else ""
+    head = f"{first.id} ({first.title}){measured}" if len(checks) == 1 else ", ".join(check.id for check in checks)
+    return ". ".join(part.rstrip(".") for part in (head, first.detail, first.remedy) if part)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,13 @@ RECORD_TABLES = {
 MARGIN = 1.2  # a bag is packed, unpacked and indexed
 
 
-def before_fetching(
+def on_record(
     ml: DerivaML, datasets: Sequence[DatasetSpec], assets: Sequence[str], workflow: Workflow
 ) -> Iterator[Check]:
-    """Yield the checks that need only metadata."""
+    """Yield what the catalog's records say."""
     yield inputs_exist(ml, datasets, assets)
     yield workflow_type_exists(ml, workflow)
     yield logged_in(ml)
-    yield room_for(ml, datasets)
 
 
 def inputs_exist(ml: DerivaML, datasets: Sequence[DatasetSpec], assets: Sequence[str]) -> Check:
@@ -125,9 +125,9 @@ def may_write(ml: DerivaML, output_tables: Iterable[str], feature_tables: Iterab
     )
 
 
-def room_for(ml: DerivaML, datasets: Sequence[DatasetSpec]) -> Check:
+def room_for(ml: DerivaML, sizes: Iterable[BagSize]) -> Check:
     """The disk has room for the datasets that are not on it yet."""
-    needed = sum(bytes_to_fetch(ml, spec) for spec in datasets)
+    needed = sum(size.missing for size in sizes)
     folder = Path(ml.cache_dir)
     free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
     enough = needed * MARGIN <= free
@@ -142,12 +142,22 @@ def room_for(ml: DerivaML, datasets: Sequence[DatasetSpec]) -> Check:
     )
 
 
-def bytes_to_fetch(ml: DerivaML, spec: DatasetSpec) -> int:
-    """What a download of a dataset would bring; 0 if it is on this disk."""
+@dataclass(frozen=True)
+class BagSize:
+    """Bytes of a dataset: of all of it, and of what is not on this disk."""
+
+    whole: int
+    missing: int
+
+
+def bag_size(ml: DerivaML, spec: DatasetSpec) -> BagSize:
+    """How large a dataset is, reckoned by the catalog."""
     found: Mapping[str, Any] = ml.bag_info(spec)
-    if found["status"] in ("cached_materialized", "cached_metadata_only" if not spec.materialize else ""):
-        return 0
-    return int(found["total_estimated_bytes" if spec.materialize else "total_csv_bytes"])
+    whole = int(found["total_estimated_bytes" if spec.materialize else "total_csv_bytes"])
+    here = found["status"] == "cached_materialized" or (
+        found["status"] == "cached_metadata_only" and not spec.materialize
+    )
+    return BagSize(whole, 0 if here else whole)
 
 
 def _rights(ml: DerivaML, table: str) -> Mapping[str, bool | None]:

@@ -50,12 +50,8 @@ def play(run: Admitted) -> Played:
         shown.finite(metrics),
         *_numeric(run, ev, stored),
     ]
-    receipt = run.receipt(
-        checks,
-        execution_rid=exe.execution_rid,
-        profile=profile(ev),
-        estimate=shown.estimated(ev, run, sealed),
-    )
+    estimate = shown.estimated(ev, run, [file for file in sealed if file.name not in OWN])
+    receipt = run.receipt(checks, execution_rid=exe.execution_rid, profile=profile(ev), estimate=estimate)
     rid = attach(ml, exe.execution_rid, f"receipt-tier{tier}.json", document(receipt))
     return Played(
         status="done",
@@ -73,7 +69,8 @@ def play(run: Admitted) -> Played:
 
 def _stage(out: Outputs, run: Admitted, ev: RunEvidence) -> None:
     """Put beside the run's outputs what it builds on, and in tier 3 the baseline of later runs."""
-    texts = {FIRST_RECEIPT: document(each) for each in run.passage.builds_on if each.tier == 1}
+    first = [receipt for receipt in run.passage.builds_on if receipt.tier == 1]
+    texts = {FIRST_RECEIPT: document(first[0])} if first else {}
     if run.request.tier == 3:
         texts[BASELINE] = json.dumps(profile(ev), indent=1)
     for name, text in texts.items():
@@ -119,10 +116,12 @@ def _aftermath(
 
 def _predicted(ev: RunEvidence) -> set[str] | None:
     """RIDs of the records that were predicted; None if the work does not say."""
-    named = [each.rids for each in ev.recorded.predictions]
-    if not named or any(rids is None for rids in named):
-        return None
-    return {str(rid) for rids in named for rid in rids or ()}
+    found: set[str] = set()
+    for each in ev.recorded.predictions:
+        if each.rids is None:
+            return None
+        found.update(map(str, each.rids))
+    return found or None
 
 
 def _growth(run: Admitted, before: Receipt | None) -> float:

@@ -1,17 +1,16 @@
-"""What the work has shown, judged: the numeric checks of its evidence, its metrics, and what the next tiers will cost."""
+"""What the work has shown, judged: the checks of its evidence, its metrics, and what the next tiers will cost."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from deriva_ml_kit.runner.outputs import Sealed
 from deriva_ml_kit.runner.plan import Admitted, RunEvidence
 from deriva_ml_kit.tiers.checks import checks
-from deriva_ml_kit.tiers.estimate import estimate
+from deriva_ml_kit.tiers.estimate import Estimate, estimate
 from deriva_ml_kit.tiers.receipt import Check, Status
 
 
@@ -49,13 +48,12 @@ def numeric(ev: RunEvidence, baseline: Mapping[str, Any] | None, find: Callable[
     return checks(ev, baseline=baseline, find=found)
 
 
-def estimated(ev: RunEvidence, run: Admitted, sealed: Sequence[Sealed]) -> Mapping[str, Any]:
-    """Time, memory, disk and upload volume of the next tiers."""
-    made = estimate(
+def estimated(ev: RunEvidence, run: Admitted, sealed: Sequence[Sealed]) -> Estimate:
+    """Time, memory, disk and upload volume of tiers 2 and 3."""
+    return estimate(
         ev,
-        records={"this": run.records or 0},
+        records={"this": run.records} if run.records else {},
         epochs=ev.recorded.epochs,
-        bag_bytes=None,
+        bag_bytes=run.bag_bytes,
         output_bytes=sum(file.bytes for file in sealed),
     )
-    return asdict(made)

@@ -77,7 +77,7 @@ def admitted(ml: DerivaML, plan: Plan, work: Work) -> Admitted:
         command=plan.command,
     )
     passage = admit(request, ml=ml, override=plan.override)
-    return Admitted(ml, plan, work, request, passage, ready)
+    return Admitted(ml, plan, work, request, passage, ready, sum(size.whole for size in sizes))
 
 
 def _resolved(plan: Plan) -> Check:

@@ -69,7 +69,7 @@ def provenance(
 
 
 def origins(ml: DerivaML, datasets: Sequence[DatasetInput]) -> Check:
-    """An execution is on record that made each input dataset in its version; what others did is not this run's fault."""
+    """An execution is on record that made each input dataset in its version; if none is, others are to blame."""
     versions = Versions.of(ml, {each.rid for each in datasets})
     unknown = [f"{each.rid}@{each.version}" for each in datasets if versions.made_by(each.rid, each.version) is None]
     return Check(
