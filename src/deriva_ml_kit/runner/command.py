@@ -231,7 +231,7 @@ def _sweep(
         overrides=asked.overrides,
         task=job.play,
         connect=job.connect,
-        code=job.code_of,
+        code=job.code_of(composed.config),
         name=spec.name if spec else "sweep",
         description=spec.description if spec else str(composed.config.get("description") or ""),
         afresh=args.afresh,

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from deriva_ml_kit.errors import UsageError
+from deriva_ml_kit.runner.overrides import key_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from deriva_ml_kit.mainline import DatasetSpec, DerivaML, Workflow
-    from deriva_ml_kit.runner.plan import Plan
+    from deriva_ml_kit.runner.plan import Plan, Work
     from deriva_ml_kit.runner.played import Played
     from deriva_ml_kit.tiers.receipt import Code
 
@@ -73,19 +74,24 @@ def run_model(  # noqa: PLR0917  (main line's signature)
             wrong. Nothing was written.
         NotPassed: The run has ended, and one of its checks failed or could not be decided.
     """
+    from deriva_ml_kit.runner.tiered import run_tiered  # noqa: PLC0415  (imports the library, which takes seconds)
+
     function = script_config if script_config is not None else model_config
     script = source_of(function)
     config = {"model_config": described(function)}
     about = _About(
         config, {}, description, dry_run, tier, override_tier, parent_execution, sequence, tuple(swept or ())
     )
-    ml = connect_to(deriva_ml, ml_class, None)
-    return _play(ml, _plan(about, script, located(workflow, script, dry_run), datasets, assets), function)
+    ml = connect_to(deriva_ml, ml_class, _hydra_folder())
+    plan = _plan(about, script, located(workflow, script, dry_run), datasets, assets)
+    return run_tiered(ml, plan, _work(ml, function)).require_pass()
 
 
 def play(config: DictConfig) -> Played:
     """Play one composed configuration; Hydra calls it, in this process or in a worker."""
-    return _play(*_prepared(config))
+    from deriva_ml_kit.runner.tiered import run_tiered  # noqa: PLC0415
+
+    return run_tiered(*_prepared(config)).require_pass()
 
 
 def admit(config: DictConfig) -> None:
@@ -97,8 +103,7 @@ def admit(config: DictConfig) -> None:
     """
     from deriva_ml_kit.runner.tiered import admitted  # noqa: PLC0415
 
-    ml, plan, function = _prepared(config)
-    admitted(ml, plan, _work(ml, function))
+    admitted(*_prepared(config))
 
 
 def connect(config: DictConfig) -> tuple[DerivaML, Workflow]:
@@ -247,6 +252,15 @@ def _about(config: DictConfig) -> _About:
     )
 
 
+def _prepared(config: DictConfig) -> tuple[DerivaML, Plan, Work]:
+    from hydra_zen import instantiate  # noqa: PLC0415
+
+    function = function_of(config)
+    ml, workflow = connect(config)
+    datasets, assets = instantiate(config.datasets), instantiate(config.assets)
+    return ml, _plan(_about(config), source_of(function), workflow, datasets, assets), _work(ml, function)
+
+
 def _plan(about: _About, script: Path, workflow: Workflow, datasets: Any, assets: Any) -> Plan:
     from deriva_ml_kit.mainline import AssetSpec  # noqa: PLC0415
     from deriva_ml_kit.runner.plan import Plan  # noqa: PLC0415
@@ -272,28 +286,13 @@ def _plan(about: _About, script: Path, workflow: Workflow, datasets: Any, assets
     )
 
 
-def _prepared(config: DictConfig) -> tuple[DerivaML, Plan, Callable[..., Any]]:
-    from hydra_zen import instantiate  # noqa: PLC0415
-
-    function = function_of(config)
-    ml, workflow = connect(config)
-    datasets, assets = instantiate(config.datasets), instantiate(config.assets)
-    return ml, _plan(_about(config), source_of(function), workflow, datasets, assets), function
-
-
-def _play(ml: DerivaML, plan: Plan, function: Callable[..., Any]) -> Played:
-    from deriva_ml_kit.runner.tiered import run_tiered  # noqa: PLC0415
-
-    return run_tiered(ml, plan, _work(ml, function)).require_pass()
-
-
-def _work(ml: DerivaML, function: Callable[..., Any]) -> Callable[..., Any]:
+def _work(ml: DerivaML, function: Callable[..., Any]) -> Work:
     return lambda exe, _out, _ev: function(ml_instance=ml, execution=exe)
 
 
 def _told(about: _About) -> str:
     """The description, with what was changed on the command line: two runs of an experiment can be told apart."""
-    changed = [each for each in about.overrides if each.lstrip("+~").partition("=")[0].partition(".")[0] not in UNTOLD]
+    changed = [each for each in about.overrides if key_of(each).partition(".")[0] not in UNTOLD]
     job = f"[Job {about.sequence}] " if about.sequence is not None else ""
     return f"{job}{about.description}" + (f" [overrides: {', '.join(changed)}]" if changed else "")
 

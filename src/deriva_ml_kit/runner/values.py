@@ -42,9 +42,8 @@ def wrong_values(config: DictConfig) -> Iterator[tuple[str, str]]:
         for name in map(str, node):
             if takes is not None and not name.startswith("_") and name not in takes:
                 yield f"{prefix}{name}", f"{target.__name__} has no such parameter; {suggestion(name, takes)}"
-            elif name in hints and not OmegaConf.is_missing(node, name):
-                if wrong := misfit(_plain(node, name), hints[name]):
-                    yield f"{prefix}{name}", wrong
+            elif not OmegaConf.is_missing(node, name) and (wrong := misfit(_plain(node, name), hints.get(name, Any))):
+                yield f"{prefix}{name}", wrong
 
 
 def misfit(value: Any, hint: Any) -> str | None:
@@ -77,7 +76,7 @@ def told(hint: Any) -> str:
         inner = {_plural(each) for each in arguments if each is not Ellipsis}
         words = f"a list of {inner.pop()}" if len(inner) == 1 else "a list"
     else:
-        words = TOLD.get(hint, str(getattr(hint, "__name__", hint)))
+        words = TOLD.get(hint) or str(getattr(hint, "__name__", hint))
     return words
 
 
@@ -154,6 +153,6 @@ def _is_known(hint: Any) -> bool:
 def _detail(error: ValidationError, hint: Any) -> str:
     """Where in a list it is, and which limit it breaks."""
     first = error.errors()[0]
-    place = f", at {first['loc'][0]}" if first["loc"] and isinstance(first["loc"][0], int) else ""
+    place = next((f", at {step}" for step in first["loc"] if isinstance(step, int)), "")
     said = first["msg"] if typing.get_origin(hint) is Annotated else ""
     return f"{place}{f': {said}' if said else ''}"
