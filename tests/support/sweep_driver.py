@@ -3,7 +3,7 @@
     python sweep_driver.py HOSTNAME CATALOG FOLDER [--new-sweep] OVERRIDE…
 
 FOLDER holds the git repository `project` and everything that is written. A job appends its number to `played`, and
-does what FOLDER/<number> says: `fail`, `die`, `exit`, `refuse`, `wait`; nothing there, and it succeeds.
+does what FOLDER/<number> says: `fail`, `die`, `exit`, `interrupt`, `refuse`; nothing there, and it succeeds.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from deriva_ml_kit.mainline import DerivaML, ExecutionConfiguration, Workflow
 from deriva_ml_kit.mainline.execution import nested
 from deriva_ml_kit.runner.sweep import Order, Result, play
 from deriva_ml_kit.tiers.receipt import Code
-
-WAIT_SECONDS = 60
 
 
 def train(learning_rate: float = 0.1, epochs: int = 3, slow: bool = False) -> None:
@@ -89,7 +87,6 @@ def run(config: DictConfig) -> SimpleNamespace:
     exe = ml.create_execution(ExecutionConfiguration(description=f"job {number}"), workflow=workflow)
     nested.add(ml, config.parent_execution, exe.execution_rid, number)
     with exe:
-        (folder / "reached").write_text(str(number))
         act(word)
         if config.model_config.slow and number == 0:
             time.sleep(2)
@@ -107,8 +104,8 @@ def act(word: str) -> None:
         sys.exit("enough")
     if word == "die":
         os.kill(os.getpid(), signal.SIGKILL)
-    if word == "wait":
-        time.sleep(WAIT_SECONDS)
+    if word == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def order(folder: Path, overrides: list[str], *, afresh: bool = False, as_json: bool = False) -> Order:

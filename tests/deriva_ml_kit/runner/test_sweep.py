@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -196,35 +194,37 @@ def test_a_worker_that_dies_is_told_and_its_job_is_played_again(bench: Bench) ->
     assert second.passed
 
 
-def reached(bench: Bench, number: int) -> None:
-    deadline = time.monotonic() + 60
-    file = bench.folder / "reached"
-    while not (file.exists() and file.read_text() == str(number)):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def test_an_interrupted_sweep_goes_on(bench: Bench) -> None:
+    bench.tell(1, "interrupt")
+    first = bench.play(THREE)
+    assert (first.exit_code, first.interrupted) == (130, True)
+    assert [row.status for row in first.rows] == ["passed", "interrupted", "not run"]
+    assert first.parent_rid
+    parent = bench.row(first.parent_rid)
+    assert (parent["Status"], parent["Status_Detail"]) == (
+        "Aborted",
+        "Interrupted: 1 of 3 jobs passed, 1 interrupted, 1 not run.",
+    )
+    _goes_on(bench, first.parent_rid)
 
 
-@pytest.mark.parametrize(
-    ("stop", "code", "status"), [(signal.SIGINT, 130, "Aborted"), (signal.SIGKILL, -signal.SIGKILL, "Running")]
-)
-def test_a_stopped_sweep_goes_on(bench: Bench, stop: signal.Signals, code: int, status: str) -> None:
-    bench.tell(1, "wait")
+def test_a_killed_sweep_goes_on(bench: Bench) -> None:
+    bench.tell(1, "die")
     with bench.start(THREE) as program:
-        reached(bench, 1)
-        os.kill(program.pid, stop)
-        out, err = program.communicate(timeout=60)
-    assert program.returncode == code, err
+        _, err = program.communicate(timeout=120)
+    assert program.returncode == -signal.SIGKILL, err
     (folder,) = (bench.folder / "project" / SWEEPS).glob("*/*/")
-    assert bench.row(folder.name)["Status"] == status
-    if out:
-        assert [job["status"] for job in json.loads(out)["jobs"]] == ["passed", "interrupted", "not run"]
-    bench.played()
+    assert bench.row(folder.name)["Status"] == "Running"
+    _goes_on(bench, folder.name)
 
+
+def _goes_on(bench: Bench, parent: str) -> None:
     bench.tell(1, "")
+    bench.played()
     result = bench.play(THREE)
-    assert (result.parent_rid, result.exit_code, bench.played()) == (folder.name, 0, [1, 2])
-    assert [s for n, _, s in bench.children(folder.name) if n == 1] == ["Aborted", "Completed"]
-    assert bench.row(folder.name)["Status"] == "Completed"
+    assert (result.parent_rid, result.exit_code, bench.played()) == (parent, 0, [1, 2])
+    assert [status for number, _, status in bench.children(parent) if number == 1] == ["Aborted", "Completed"]
+    assert bench.row(parent)["Status"] == "Completed"
 
 
 def test_a_sweep_that_is_being_played_is_not_played_twice(bench: Bench) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from deriva_ml_kit.runner.sweep.folder import held, is_held, read_rows, write_row, write_table
 from deriva_ml_kit.runner.sweep.job import as_overrides
 from deriva_ml_kit.runner.sweep.jobs import key_of, swept_keys
-from deriva_ml_kit.runner.sweep.rows import Child, JobStatus, Row, as_csv, as_text, settled, tally
+from deriva_ml_kit.runner.sweep.rows import Child, JobStatus, Row, as_csv, as_text, of_each, settled, tally
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=20)
 values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text
@@ -112,6 +112,13 @@ def test_the_catalog_wins(noted: JobStatus, rid: str | None, in_catalog: str | N
     assert (found.number, found.overrides) == (3, ("a=1",))
     assert found.execution_rid == ("1-A" if child else rid)
     assert found.passed or found.error or becomes in (JobStatus.NOT_RUN, INTERRUPTED)
+
+
+def test_the_execution_that_is_done_counts_else_the_last() -> None:
+    words = ["Failed", "Uploaded", "Running"]
+    again = [Child(f"1-{word}", 0, word) for word in words]
+    assert of_each(again)[0].status == "Uploaded"
+    assert of_each([again[0], again[2], Child("1-X", 1, "Aborted")])[0].status == "Running"
 
 
 @settings(deadline=None)  # the first call imports

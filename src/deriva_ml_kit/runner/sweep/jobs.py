@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.runner.sweep import launchers
-from deriva_ml_kit.runner.sweep.folder import SWEEPS
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -64,6 +63,7 @@ def expand(hydra: Hydra, config_name: str, overrides: Sequence[str]) -> list[Job
         UsageError: Hydra cannot compose one of them; or its launcher or sweeper would not do what was asked.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: PLC0415
+    from hydra.core.hydra_config import HydraConfig  # noqa: PLC0415
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: PLC0415
     from hydra.errors import HydraException  # noqa: PLC0415
     from hydra.types import RunMode  # noqa: PLC0415
@@ -79,7 +79,7 @@ def expand(hydra: Hydra, config_name: str, overrides: Sequence[str]) -> list[Job
         swept = {override.get_key_element() for override in parsed if override.is_sweep_override()}
         lines = BasicSweeper.split_arguments(parsed, None)[0]
         configs = [loader.load_sweep_config(master, list(line)) for line in lines]
-        _let_ask(configs[0])
+        HydraConfig.instance().set_config(configs[0])  # interpolations, and the gate, may ask for it
     except (HydraException, OmegaConfBaseException) as error:
         raise launchers.explained(error) from error
     jobs = [
@@ -106,16 +106,6 @@ def key_of(configs: Iterable[Mapping[str, Any]], *, commit: str, hostname: str, 
     jobs = [[canonical(config), canonical({"of": [config.get(name) for name in BESIDE]})] for config in configs]
     facts = {"jobs": jobs, "commit": commit, "hostname": hostname, "catalog_id": str(catalog_id)}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
-
-
-def _let_ask(config: DictConfig) -> None:
-    """Let interpolations and functions ask for Hydra's own node before a job is launched."""
-    from hydra.core.hydra_config import HydraConfig  # noqa: PLC0415
-    from omegaconf import open_dict, read_write  # noqa: PLC0415
-
-    with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-        config.hydra.runtime.output_dir = str(SWEEPS.absolute())
-    HydraConfig.instance().set_config(config)
 
 
 def _resolved(config: DictConfig) -> dict[str, Any]:

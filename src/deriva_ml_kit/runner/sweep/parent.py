@@ -50,18 +50,13 @@ def status_of(ml: DerivaML, rid: str) -> ExecutionStatus:
     return read(row["Status"])
 
 
-def children(ml: DerivaML, rid: str) -> dict[int, Child]:
-    """The execution of each job: the one that is done, else the newest."""
+def children(ml: DerivaML, rid: str) -> list[Child]:
+    """Its jobs' executions, in the order in which they were linked; a job that was played again has several."""
     links = [row for row in rows_with(ml.catalog, ml.ml_schema, TABLE, PARENT, [rid]) if row["Sequence"] is not None]
+    links.sort(key=lambda link: (str(link["RCT"]), str(link["RID"])))
     rids = [link[CHILD] for link in links]
     rows = {row["RID"]: row for row in rows_with(ml.catalog, ml.ml_schema, "Execution", "RID", rids)}
-    found: dict[int, Child] = {}
-    for link in sorted(links, key=lambda link: (str(link["RCT"]), str(link["RID"]))):
-        child = _child(rows[link[CHILD]], link["Sequence"])
-        before = found.get(child.number)
-        if before is None or child.done or not before.done:
-            found[child.number] = child
-    return found
+    return [_child(rows[link[CHILD]], link["Sequence"]) for link in links]
 
 
 def give_up(ml: DerivaML, child: Child) -> None:

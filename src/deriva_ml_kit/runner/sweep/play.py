@@ -23,7 +23,7 @@ from deriva_ml_kit.runner.overrides import quoted
 from deriva_ml_kit.runner.sweep.folder import SWEEPS, held, is_held, job_folder, read_rows, write_table
 from deriva_ml_kit.runner.sweep.job import SEQUENCE, SWEPT, TRACEBACK, as_overrides, play_job
 from deriva_ml_kit.runner.sweep.jobs import Job, expand, hydra_at_work, key_of, swept_keys
-from deriva_ml_kit.runner.sweep.rows import Child, JobStatus, Row, as_text, ended, settled, tally
+from deriva_ml_kit.runner.sweep.rows import Child, JobStatus, Row, as_text, ended, of_each, settled, tally
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -201,8 +201,9 @@ class _Sweep:
         order, numbers = self._order, [job.number for job in self._jobs]
         # Uncommitted changes have no name: nobody could tell whether the code is still the same.
         rid = None if order.afresh or order.code.dirty else parent.newest(ml, key)
-        children = parent.children(ml, rid) if rid else {}
-        done = [number for number in numbers if number in children and children[number].done]
+        children = parent.children(ml, rid) if rid else []
+        finished = {child.number for child in children if child.done}
+        done = [number for number in numbers if number in finished]
         if rid and done == numbers and parent.status_of(ml, rid) == "Uploaded":
             rows = self._settled(base / rid, self._kept(base / rid), children)
             return Result(order.name, rows, rid, base / rid, resumed=len(done))
@@ -237,11 +238,11 @@ class _Sweep:
                 config.update({SWEPT: sorted(self._swept), SEQUENCE: job.number})
             self._order.admit(config)
 
-    def _close(self, ml: DerivaML, folder: Path, children: Mapping[int, Child], *, refuse: bool) -> None:
+    def _close(self, ml: DerivaML, folder: Path, children: Sequence[Child], *, refuse: bool) -> None:
         """Give up the executions of jobs that were killed; refuse to go on beside jobs that still run, if asked."""
         from deriva_ml_kit.runner.sweep import parent  # noqa: PLC0415
 
-        left = [child for child in children.values() if not child.ended and job_folder(folder, child.number).is_dir()]
+        left = [child for child in children if not child.ended and job_folder(folder, child.number).is_dir()]
         running = [child for child in left if is_held(job_folder(folder, child.number))]
         if running and refuse:
             raise UsageError(
@@ -275,13 +276,12 @@ class _Sweep:
         kept = read_rows(folder, [job.number for job in self._jobs])
         return {job.number: kept.get(job.number, Row(job.number, job.overrides)) for job in self._jobs}
 
-    def _settled(self, folder: Path, rows: Mapping[int, Row], children: Mapping[int, Child]) -> list[Row]:
+    def _settled(self, folder: Path, rows: Mapping[int, Row], children: Sequence[Child]) -> list[Row]:
         """One row a job, as its process noted it and as the catalog has it."""
+        found = of_each(children)
         known = [replace(rows[job.number], overrides=job.overrides) for job in self._jobs]
         at_work = [row.status is JobStatus.RUNNING and is_held(job_folder(folder, row.number)) for row in known]
-        return [
-            row if runs else settled(row, children.get(row.number)) for row, runs in zip(known, at_work, strict=True)
-        ]
+        return [row if runs else settled(row, found.get(row.number)) for row, runs in zip(known, at_work, strict=True)]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -104,6 +104,15 @@ class Child:
     def ended(self) -> bool:
         """Whether nothing will happen to it any more."""
         return self.status in ("Uploaded", "Failed", "Aborted")
+
+
+def of_each(children: Iterable[Child]) -> dict[int, Child]:
+    """The execution of each job: the one that is done, else the last."""
+    found: dict[int, Child] = {}
+    for child in children:
+        if child.number not in found or child.done or not found[child.number].done:
+            found[child.number] = child
+    return found
 
 
 def ended(row: Row) -> Row:
