@@ -5,6 +5,7 @@ In: the path of an `.ipynb` file. Out: its parameters, or an error that says wha
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import mimetypes
@@ -53,11 +54,23 @@ def require_stripped(path: Path) -> None:
 
 
 def parameters(path: Path) -> dict[str, str]:
-    """Names and default values of what the cell tagged `parameters` sets; empty without such a cell."""
-    import papermill  # type: ignore[import-untyped]  # noqa: PLC0415  (takes a moment)
+    """Names and default values, as Python, of what the cell tagged `parameters` sets; empty without such a cell.
 
-    found = papermill.inspect_notebook(str(path))
-    return {name: str(each["default"]) for name, each in found.items()}
+    Raises:
+        UsageError: That cell is no Python.
+    """
+    tagged = [cell for cell in read(path)["cells"] if "parameters" in cell.get("metadata", {}).get("tags", [])]
+    try:
+        body = ast.parse("".join(tagged[0]["source"])).body if tagged else []
+    except SyntaxError as error:
+        raise UsageError(f"The cell of parameters in {path} is no Python: {error}") from None
+    found: dict[str, str] = {}
+    for statement in body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            value = ast.unparse(statement.value)
+            found |= {target.id: value for target in targets if isinstance(target, ast.Name)}
+    return found
 
 
 def require_parameters(path: Path, given: Mapping[str, Any]) -> None:
