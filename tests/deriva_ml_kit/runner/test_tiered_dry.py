@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -100,16 +101,17 @@ def test_a_value_that_cannot_be_recorded_is_refused(lab: Bench, repository: Repo
 
 
 @pytest.mark.parametrize(
-    ("rid", "version", "words"),
+    "wrong",
     [
         ("9-ZZZZ", "1.0.0", "no such RID"),
-        (None, "9.9.9", "has no such version; versions: "),
-        (None, "0.2.0.post1.dev1", "development version"),
+        ("", "9.9.9", "has no such version; versions: "),
+        ("", "0.2.0.post1.dev1", "development version"),
     ],
 )
 def test_a_dataset_that_is_not_there_in_that_version_is_refused(
-    lab: Bench, repository: Repository, ml: DerivaML, rid: str | None, version: str, words: str
+    lab: Bench, repository: Repository, ml: DerivaML, wrong: tuple[str, str, str]
 ) -> None:
+    rid, version, words = wrong
     with pytest.raises(Faults, match="Nothing was written") as refused:
         play(lab, repository, ml, datasets=[DatasetSpec(rid=rid or lab.dataset, version=version)])
     assert words in str(refused.value)
@@ -282,7 +284,7 @@ def test_code_that_writes_by_itself_is_stopped_before_it_has_written(
     lab: Bench, repository: Repository, ml: DerivaML, write: Any
 ) -> None:
     before = fingerprint(ml)
-    with pytest.raises(WroteInDryRun, match="tried to: (POST|PUT) /(ermrest|hatrac)/"):
+    with pytest.raises(WroteInDryRun, match=r"tried to: (POST|PUT) /(ermrest|hatrac)/"):
         play(lab, repository, ml, lambda exe, out, ev: write(lab, ml))
     assert fingerprint(ml) == before
     assert check_of(newest(repository), "nothing_written").status is Status.FAIL
@@ -316,10 +318,8 @@ def test_code_that_never_limits_itself_is_stopped_and_told_how(
 
 def test_the_limit_holds_for_code_that_swallows_the_interruption_but_not_for_code_that_limits_itself() -> None:
     def patient(seconds: float) -> None:
-        try:
+        with contextlib.suppress(KeyboardInterrupt):  # as some frameworks do
             time.sleep(seconds)
-        except KeyboardInterrupt:
-            pass  # as some frameworks do
 
     with pytest.raises(Undecidable), time_limit(0.05, limits_itself=lambda: False):
         patient(5)
