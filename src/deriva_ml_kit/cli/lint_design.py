@@ -94,12 +94,14 @@ def _configuration(design: Design, root: Path, given: Path | None) -> Configurat
 
 def _resolved(folder: Path, overrides: list[str]) -> Configuration:
     """What deriva-ml-run resolves."""
-    from omegaconf import OmegaConf  # noqa: PLC0415  (takes a second)
+    from hydra_zen import store  # noqa: PLC0415  (takes a second)
+    from omegaconf import OmegaConf  # noqa: PLC0415
 
     from deriva_ml_kit.runner.compose import Asked, composed  # noqa: PLC0415
     from deriva_ml_kit.runner.loading import load_folder  # noqa: PLC0415
 
     load_folder(folder)
+    store.add_to_hydra_store(overwrite_ok=True)
     made = composed(Asked(folder, MAIN, tuple(overrides)), complete=False)
     values = OmegaConf.to_container(made.config, resolve=True)
     return Configuration(cast("dict[str, Any]", values), " ".join(["the configuration", *overrides]))
