@@ -143,6 +143,8 @@ class _Parser(script.Parser):
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         taken = overrides.take_flags(sys.argv[1:] if args is None else args)
+        if wrong := overrides.wrong_flag(taken.flags):
+            self.error(wrong)
         found, words = self.parse_known_args(taken.rest, namespace)
         known = [*self._option_string_actions, *overrides.HYDRA_FLAGS]
         for word in words:

@@ -21,7 +21,7 @@ from deriva_ml_kit.runner import multiruns
 from deriva_ml_kit.runner.configs import pinned
 from deriva_ml_kit.runner.groups import ADDED, GROUPS, typed
 from deriva_ml_kit.runner.loading import shown
-from deriva_ml_kit.runner.places import place_of
+from deriva_ml_kit.runner.places import mention_of, place_of
 from deriva_ml_kit.runner.values import told
 
 Options = Mapping[str, Sequence[str]]
@@ -85,9 +85,7 @@ def of_key(config: DictConfig, override: Override, word: str, error: BaseExcepti
         listed = f" Keys{of}: {', '.join(keys)}." if nearest(missing, keys) or len(keys) > 12 else ""
         return Fault(f"{word}: there is no key {missing!r}{of}; {suggestion(missing, keys)}{listed}")
     if override.is_delete():
-        return Fault(
-            f"{word}: it cannot be taken away", remedy=f"write {override.key_or_group}=null if it may be empty"
-        )
+        return Fault(f"{word}: it cannot be taken away", remedy=f"write {override.key_or_group}=null")
     cause = error.__cause__ or error
     kind = _kind(config, override.key_or_group)
     if isinstance(cause, ValidationError) and kind:
@@ -95,22 +93,29 @@ def of_key(config: DictConfig, override: Override, word: str, error: BaseExcepti
     return Fault(f"{word}: {first_line(cause)}")
 
 
-def of_files(error: BaseException, folder: Path, options: Options) -> Fault:
-    """What Hydra says against the config files: which option it is, and where it is written."""
+def of_files(error: BaseException, folder: Path, options: Options, keys: Sequence[str]) -> Fault:
+    """What Hydra says against the config files: which option it is, and where it is written.
+
+    Args:
+        error: What it says.
+        folder: The config files.
+        options: What there is, by group.
+        keys: Every key that there is, written with dots, as far as that is known.
+    """
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        holder = re.match(r"In '([^']+)'", text)
-        return Fault(_no_option(group, option, options.get(group, ())), **written(folder, holder and holder[1], option))
+        return Fault(_no_option(group, option, options.get(group, ())), **_at(mention_of(folder, option)))
     if match := re.match(r"In '([^']+)': \w+ raised while composing config:\n(.*)", text, re.DOTALL):
-        key = str(getattr(error.__cause__, "full_key", None) or "")
-        parent, _, leaf = key.rpartition(".")
-        said = match[2].splitlines()[0]
-        if no_key := re.match(r"Key '([^']+)' (?:is )?not in '?(\w+)'?", said):
-            said = f"there is no such key{f' of {parent}' if parent else ''} ({no_key[2]})"
-        return Fault(f"{match[1]}: {key}: {said}", **written(folder, match[1], leaf))
+        holder, said = match[1], match[2].splitlines()[0]
+        key = str(getattr(error.__cause__, "key", None) or "")
+        if no_key := re.match(r"Key '([^']+)' (?:is )?not in ", said):
+            key = no_key[1]
+            near = [dotted for dotted in keys if nearest(key, [dotted.rpartition(".")[2]])]
+            said = f"there is no key {key!r}" + (f"; did you mean {' or '.join(near[:3])}?" if near else "")
+        return Fault(f"{holder}: {said}", **written(folder, holder, key))
     match = re.search(r"[Cc]ould not override '([^']+)'", text)
-    return Fault(first_line(error), **(written(folder, match[1], match[1]) if match else {}))
+    return Fault(first_line(error), **(_at(mention_of(folder, f"override /{match[1]}")) if match else {}))
 
 
 def missing(key: str, choices: Mapping[str, str], folder: Path, options: Options) -> Fault:
@@ -124,11 +129,10 @@ def missing(key: str, choices: Mapping[str, str], folder: Path, options: Options
             remedy=f'{made_by}write {pin.pin} = "RID@VERSION" there; for one run: '
             f"datasets.{role}.rid=RID datasets.{role}.version=VERSION",
         )
-    given = {"deriva_ml.hostname": "--host HOST[:PORT]", "deriva_ml.catalog_id": "--catalog ID"}
-    if key in given:
+    if key in ("deriva_ml.hostname", "deriva_ml.catalog_id"):
         return Fault(
-            f"{key} is missing: {shown(folder / 'catalog.json')} names no catalog",
-            remedy=f"make one with src/scripts/make_schema.py, or give {given[key]}",
+            f"the catalog is missing: {shown(folder / 'catalog.json')} names none",
+            remedy="make one with src/scripts/make_schema.py, or give --host HOST[:PORT] --catalog ID",
         )
     if key in options:
         return Fault(f"{key} is missing: nothing is chosen", remedy=f"write {key}=NAME; {suggestion('', options[key])}")
@@ -137,7 +141,10 @@ def missing(key: str, choices: Mapping[str, str], folder: Path, options: Options
 
 def written(folder: Path, config: str | None, key: str) -> dict[str, Any]:
     """File and line where a key of an option is written, as fields of a fault; none if nobody can tell."""
-    place = place_of(folder, config.rpartition("/")[2], key) if config else None
+    return _at(place_of(folder, config.rpartition("/")[2], key) if config else None)
+
+
+def _at(place: tuple[Path, int] | None) -> dict[str, Any]:
     return {"file": shown(place[0]), "line": place[1]} if place else {}
 
 

@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from deriva_ml_kit.errors import Fault, Faults, UsageError
 from deriva_ml_kit.nearest import suggestion
 from deriva_ml_kit.runner import complaints, multiruns
-from deriva_ml_kit.runner.groups import main_configurations, options_by_group
+from deriva_ml_kit.runner.groups import ADDED, main_configurations, options_by_group
 from deriva_ml_kit.runner.loading import shown
 from deriva_ml_kit.runner.overrides import key_of
 from deriva_ml_kit.runner.values import wrong_values
@@ -178,8 +178,16 @@ class _Composer:
         try:
             return self._hydra(chosen)
         except ERRORS as error:
-            fault = complaints.of_files(error, self._asked.folder, self._options)
+            fault = complaints.of_files(error, self._asked.folder, self._options, self._keys(chosen))
             raise Faults([fault], message=UNFIT) from error
+
+    def _keys(self, chosen: Sequence[str]) -> list[str]:
+        """Every key that there is without the experiment, which may be what is wrong."""
+        try:
+            made = self._hydra([word for word in chosen if key_of(word) not in ADDED])
+        except ERRORS:
+            return []
+        return list(_dotted(OmegaConf.to_container(made.config)))
 
     def _chooses(self, override: Override) -> bool:
         return override.key_or_group in self._options or override.key_or_group.startswith("hydra/")
@@ -236,6 +244,13 @@ class _Composer:
             if place := complaints.written(self._asked.folder, made.choices.get(group), leaf):
                 return place
         return {}
+
+
+def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield f"{prefix}{key}"
+            yield from _dotted(value, f"{prefix}{key}.")
 
 
 def _single(override: Override) -> list[str]:

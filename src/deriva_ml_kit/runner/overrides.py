@@ -26,6 +26,7 @@ HYDRA_FLAGS = {
     "--hydra-help": 0,
     "--version": 0,
 }
+CFG = ("job", "hydra", "all")
 # Keys of model_config that may differ between the tiers of a run.
 SCALE = ("epochs", "max_epochs", "num_epochs", "max_steps", "num_steps", "steps", "limit_batches")
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
@@ -65,6 +66,20 @@ def take_flags(words: Sequence[str]) -> Words:
         else:
             rest.append(word)
     return Words(tuple(flags), tuple(rest))
+
+
+def wrong_flag(flags: Sequence[str]) -> str | None:
+    """What is wrong with Hydra's flags: a value that is missing, or one that there is not."""
+    remaining = list(flags)
+    while remaining:
+        name, equals, value = remaining.pop(0).partition("=")
+        if not equals and HYDRA_FLAGS.get(name, 1):
+            if not remaining:
+                return f"{name} needs a value" + (f": {', '.join(CFG)}" if name == "--cfg" else "")
+            value = remaining.pop(0)
+        if name == "--cfg" and value not in CFG:
+            return f"--cfg {value}: there are {', '.join(CFG)}"
+    return None
 
 
 def quoted(text: str) -> str:

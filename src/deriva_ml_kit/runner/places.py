@@ -6,6 +6,7 @@ Pure: reads the sources, runs nothing. Names that are worked out when the files 
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,16 +17,23 @@ def place_of(folder: Path, option: str, key: str | None = None) -> tuple[Path, i
     Args:
         folder: The config files.
         option: Name of the option, such as `my_experiment`.
-        key: Last part of a key, such as `epochs`; or any text written in the option.
+        key: Last part of a key, such as `epochs`.
     """
-    for file in sorted(folder.rglob("*.py")):
-        try:
-            tree = ast.parse(file.read_bytes())
-        except (SyntaxError, ValueError):
-            continue
+    for file, tree in _trees(folder):
         for call in _registrations(tree, option):
-            return file, next((line for line in _mentions(call, key) if key), call.lineno)
+            return file, next(_mentions(call, key), call.lineno)
     return None
+
+
+def mention_of(folder: Path, text: str) -> tuple[Path, int] | None:
+    """File and line of a text that stands in the config files as it is, such as the name of an option."""
+    return next(((file, line) for file, tree in _trees(folder) for line in _mentions(tree, text)), None)
+
+
+def _trees(folder: Path) -> Iterator[tuple[Path, ast.Module]]:
+    for file in sorted(folder.rglob("*.py")):
+        with contextlib.suppress(SyntaxError, ValueError):
+            yield file, ast.parse(file.read_bytes())
 
 
 def _registrations(tree: ast.Module, option: str) -> Iterator[ast.Call]:
@@ -36,9 +44,10 @@ def _registrations(tree: ast.Module, option: str) -> Iterator[ast.Call]:
                 yield node
 
 
-def _mentions(call: ast.Call, key: str | None) -> Iterator[int]:
-    for node in ast.walk(call):
-        if isinstance(node, ast.keyword) and node.arg == key:
+def _mentions(tree: ast.AST, text: str | None) -> Iterator[int]:
+    """Lines of a text, or of an argument of that name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == text is not None:
             yield node.value.lineno
-        elif isinstance(node, ast.Constant) and node.value == key:
+        elif isinstance(node, ast.Constant) and node.value == text is not None:
             yield node.lineno

@@ -91,10 +91,11 @@ def hints_of(target: Any) -> dict[str, Any]:
     found = {}
     for name, hint in getattr(function, "__annotations__", {}).items():
         try:
-            found[name] = eval(hint, names) if isinstance(hint, str) else hint  # of the person's own file
+            read = eval(hint, names) if isinstance(hint, str) else hint  # of the person's own file
         except Exception:  # imported for type checkers only
             continue
-    found.pop("return", None)
+        if name != "return" and not isinstance(read, str):
+            found[name] = read
     return found
 
 
