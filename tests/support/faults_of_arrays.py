@@ -15,7 +15,7 @@ import joblib
 import numpy as np
 from sklearn import datasets
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -162,10 +162,6 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-class Refused(Exception):
-    """The model would not take the data; the evidence until then is what there is."""
-
-
 def play(e: Experiment, tier: int = 2, kind: str = "mlp", folder: Path | None = None) -> Evidence:
     """Train on an experiment and return the evidence; a model that refuses its data leaves what it had shown."""
     ev = Evidence(tier, dry_run=tier == 1)
@@ -222,4 +218,4 @@ def _new(kind: str, e: Experiment) -> Any:
     if kind == "forest":
         forest = RandomForestRegressor if e.classes is None else RandomForestClassifier
         return forest(50, random_state=e.seed, max_features="sqrt")
-    return LogisticRegression(max_iter=500)
+    return LinearRegression() if e.classes is None else LogisticRegression(max_iter=500)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deriva_ml_kit.tiers.checks import inputs, labels, outcome, training
 from deriva_ml_kit.tiers.checks.finding import Finding, Unjudged
 from deriva_ml_kit.tiers.checks.material import Material
@@ -75,7 +77,8 @@ def checks(
         One check a rule, in the order of `RULES`; odd evidence makes checks that fail or are insufficient, no error.
     """
     material = Material(ev, baseline, find)
-    return [_check(rule, material) for rule in RULES if ev.tier in rule.tiers]
+    with np.errstate(all="ignore"):  # infinities and NaN are what is looked for
+        return [_check(rule, material) for rule in RULES if ev.tier in rule.tiers]
 
 
 def _check(rule: Rule, material: Material) -> Check:

@@ -13,6 +13,7 @@ from deriva_ml_kit.tiers.checks.material import Array, Material, Part, Task
 from deriva_ml_kit.tiers.checks.profile import family, inputs_profile
 
 BLANK_SHARE = 0.1
+BLANK_COLUMNS = 32  # a patient without any of a few symptoms is no blank image
 RANGE_FACTOR = 10.0
 COLUMN_RECORDS = 20
 ORACLE_ROWS = 5000
@@ -75,7 +76,7 @@ def vary(material: Material) -> Finding:
     wanted = 2 if material.task is not Task.CLASSES else max(2, len(set(material.labels(train).codes.tolist())))
     values: dict[str, Any] = {"different": _different(train.flat, wanted), "constant columns": _constant(train.flat)}
     good = values["different"] >= min(wanted, train.count)
-    for part in material.parts:
+    for part in material.parts if train.flat.shape[1] >= BLANK_COLUMNS else []:
         values[f"blank in {part.role}"] = blank = _blank(part.flat)
         good &= blank <= BLANK_SHARE * part.count
     columns = train.flat.shape[1]
@@ -132,8 +133,9 @@ def oracle(material: Material) -> Finding:
     columns = train.flat.shape[1]
     if columns < 2:
         raise skip("There is only one input column, which has to tell the target.")
-    rows = train.sample(ORACLE_ROWS)
-    step = max(1, math.ceil(train.count / ORACLE_ROWS))
+    most = min(ORACLE_ROWS, max(200, _BLOCK // columns))
+    rows = train.sample(most)
+    step = max(1, math.ceil(train.count / most))
     rows[~np.isfinite(rows)] = 0
     remedy = (
         "A column of the inputs gives the answer away. Take labels, and what was derived from them, out of the inputs."

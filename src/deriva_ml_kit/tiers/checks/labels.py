@@ -10,7 +10,8 @@ from deriva_ml_kit.tiers.checks.material import Labels, Material
 FLOOR = 5
 NO_VOCABULARY = (
     "The vocabulary's terms were not handed over.",
-    "Call evidence().data(…, classes=[term.name for term in ml.list_vocabulary_terms(…)]).",
+    "Call evidence().data(…, classes=[term.name for term in ml.list_vocabulary_terms(…)]); if the targets are "
+    "numbers, not classes, hand them over as floats.",
 )
 
 

@@ -200,8 +200,9 @@ class Material:
             "Call evidence().predictions(truth, predicted) with what the trained model says about validation records."
         )
         if not self.recorded.predictions:
-            if self.task is Task.NONE:
+            if self.recorded.train is not None and self.task is Task.NONE:
                 self.unless_without("targets")
+            self.unless_without("validation")
             raise insufficient("No predictions were handed over.", remedy)
         calls = self.recorded.predictions
         predicted = _joined("predictions", [call.predicted for call in calls])

@@ -74,12 +74,8 @@ def vary(material: Material) -> Finding:
         if found.truth is not None and len(set(encode(found.truth, material.classes).codes.tolist())) < 2:
             raise insufficient("All validation records are of one class.", "Draw validation records of every class.")
         return judged(len(counts) > 1, {"different": len(counts)}, {"different": "2 at least"}, remedy=remedy)
-    values = _numbers(found.predicted)
-    spread = float(np.nanstd(values, axis=0).max()) if np.isfinite(values).any() else 0.0
-    scale = 0.0
-    if found.truth is not None:
-        truth = _numbers(found.truth)
-        scale = float(np.nanstd(truth, axis=0).max()) if np.isfinite(truth).any() else 0.0
+    spread = _spread(_numbers(found.predicted))
+    scale = 0.0 if found.truth is None else _spread(_numbers(found.truth))
     return judged(
         spread > 0.001 * scale and spread > 0, {"spread": spread}, {"spread above": 0.001 * scale}, remedy=remedy
     )
@@ -87,7 +83,6 @@ def vary(material: Material) -> Finding:
 
 def beats_guess(material: Material) -> Finding:
     """Predictions are right more often than the commonest class is, or explain some of the variance."""
-    material.unless_without("validation")
     material.need_targets()
     if material.task is Task.OTHER:
         raise skip(f"Judged for single targets only, not for {material.task}.")
@@ -153,6 +148,11 @@ def _beats_mean(material: Material) -> Finding:
     if not explained + 1.64 * error > 0 or math.tanh(strength + 1.64 * unit) < USEFUL:  # the first of NaN as well
         return judged(False, value, limit, remedy=OUT_OF_STEP)
     raise insufficient(f"{len(gain)} validation records are too few to tell.", MORE, value=value)
+
+
+def _spread(values: Array) -> float:
+    found = values[np.isfinite(values)]
+    return float(found.std()) if found.size else 0.0
 
 
 def _correlation(truth: Array, predicted: Array) -> float:

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from deriva_ml_kit.tiers.checks.finding import Unjudged, plain
+from deriva_ml_kit.tiers.checks.finding import plain
 from deriva_ml_kit.tiers.checks.material import Array, Material, Part, Task
 from deriva_ml_kit.tiers.evidence import Evidence
 
 COLUMNS = 256
 NUMBERS = ("minimum", "p5", "median", "p95", "maximum")
 _ROWS = 2000
+_MOST = 4_000_000  # values of a sample; of wide records, such as images, fewer are taken
 _WHOLE = 200_000  # values that the percentiles of all inputs are taken from
 
 
@@ -35,9 +36,9 @@ def inputs_profile(part: Part) -> dict[str, Any]:
         "dtype": str(part.inputs.dtype),
         "family": family(part.inputs),
     }
-    if part.text:
+    if part.text or part.flat.size == 0:
         return known
-    sample = part.sample(_ROWS)
+    sample = part.sample(min(_ROWS, max(200, _MOST // max(1, part.flat.shape[1]))))
     known |= {"zeros": plain(float((sample == 0).mean())), **_range(sample[:: max(1, sample.size // _WHOLE)])}
     low, high = _extremes(part.flat)
     known |= {"minimum": plain(low), "maximum": plain(high)}
@@ -54,7 +55,7 @@ def family(values: Array) -> str:
 def _of(material: Material, make: Any) -> dict[str, Any] | None:
     try:
         return dict(make(material))
-    except Unjudged:
+    except Exception:  # nothing there, or an object of any library; the checks tell of it
         return None
 
 

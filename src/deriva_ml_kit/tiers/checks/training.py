@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from deriva_ml_kit.tiers.evidence import Trial, as_array
 from deriva_ml_kit.tiers.receipt import Status
 
 FALL = 0.2
+SHORT = 30
 BATCH = 32
 LEARNT = 0.95
 EPOCHS = (30, 300, 2000)
@@ -52,9 +54,16 @@ def loss_fell(material: Material) -> Finding:
     tenth = max(1, len(losses) // 10)
     first, last = float(losses[:tenth].mean()), float(losses[-tenth:].mean())
     fall = (first - last) / abs(first) if first else 0.0
+    value = {"first": first, "last": last, "fell by": fall}
+    if 0 < fall < FALL and len(losses) <= SHORT and _falls(losses):
+        raise insufficient(
+            f"The loss falls, by {fall:.0%} so far; {len(losses)} losses are too short a training to tell more.",
+            "Train for more epochs, or on smaller batches.",
+            value=value,
+        )
     return judged(
         bool(fall >= FALL),  # false of NaN
-        {"first": first, "last": last, "fell by": fall},
+        value,
         {"fell by": FALL},
         detail="The mean of the first tenth of all losses against the mean of the last tenth.",
         remedy="The model does not learn, or has hardly begun: look at the learning rate (zero, far too high, far too "
@@ -66,34 +75,37 @@ def overfits(material: Material) -> Finding:
     """A new model learns one small batch by heart, as any model that is trained rightly can."""
     train = _trial(material)
     rows = _batch(material)
-    started, limit = time.perf_counter(), {"learnt": LEARNT}
-    remedy = (
-        "A model that cannot learn a few records by heart has a fault in its training: look at the learning rate, at "
-        "the order of labels and inputs, at the last layer and the loss. Strong regularisation, dropout or "
-        "augmentation hinder it too: leave them out of the trial."
-    )
-    best, epochs, losses = 0.0, 0, np.zeros(0)
-    for epochs in EPOCHS:
-        begun = time.perf_counter()
+    best, epochs, further, steps = 0.0, 0, 0, False
+    begun = time.perf_counter()
+    for epochs, further in pairwise([*EPOCHS, 0]):
+        last = time.perf_counter()
         losses, predicted = _run(train, rows, epochs)
-        best = max(best, _learnt(material, rows, predicted))
-        took = time.perf_counter() - begun
-        if best >= LEARNT or not len(losses):  # without losses epochs mean nothing
+        best, steps = max(best, _learnt(material, rows, predicted)), len(losses) > 0
+        now = time.perf_counter()
+        too_long = now - begun + (now - last) * further / epochs > SECONDS
+        if best >= LEARNT or not steps or too_long:  # without steps of training epochs mean nothing
             break
-        if epochs != EPOCHS[-1] and time.perf_counter() - started + took * 7 > SECONDS:
-            raise insufficient(
-                f"{best:.0%} learnt in {epochs} epochs, and more would take more than {SECONDS:.0f} s.",
-                "Make the trial cheaper: a smaller model, or no validation within it.",
-                value={"learnt": best, "records": len(rows), "epochs": epochs},
-            )
     value = {"learnt": best, "records": len(rows), "epochs": epochs}
-    if best < LEARNT and not len(losses):
+    if best < LEARNT and not steps:
         raise insufficient(
             f"{best:.0%} learnt, by a model without steps of training: forests and the like need not learn by heart.",
             "Let the trial return losses if the model has any.",
             value=value,
         )
-    return judged(best >= LEARNT, value, limit, remedy=remedy)
+    if best < LEARNT and further:
+        raise insufficient(
+            f"{best:.0%} learnt in {epochs} epochs, and more would take more than {SECONDS:.0f} s.",
+            "Make the trial cheaper: a smaller model, or no validation within it.",
+            value=value,
+        )
+    return judged(
+        best >= LEARNT,
+        value,
+        {"learnt": LEARNT},
+        remedy="A model that cannot learn a few records by heart has a fault in its training: look at the learning "
+        "rate, at the order of labels and inputs, at the last layer and the loss. Strong regularisation, dropout or "
+        "augmentation hinder it too: leave them out of the trial.",
+    )
 
 
 def repeatable(material: Material) -> Finding:
@@ -136,6 +148,15 @@ def _number(value: Any) -> float:
         return float(as_array([value]).ravel()[0] if not hasattr(value, "__float__") else value)
     except (TypeError, ValueError, IndexError, RuntimeError):
         return math.nan
+
+
+def _falls(losses: Array) -> bool:
+    """Whether a short row of losses falls other than by chance (Fisher's transformation of the correlation)."""
+    steps = np.arange(len(losses))
+    if len(losses) <= 5:
+        return bool((np.diff(losses) < 0).all())
+    related = float(np.clip(np.corrcoef(steps, losses)[0, 1], -1 + 1e-12, 1 - 1e-12))
+    return math.atanh(related) * math.sqrt(len(losses) - 3) < -2.33
 
 
 def _trial(material: Material) -> Trial:
