@@ -104,7 +104,7 @@ class _Trial:
             preflight.may_write(run.ml, out.tables, out.values.keys()),
             shown.finite(self.metrics),
         ]
-        self.checks += shown.numeric(self.evidence, run.passage.profile, out.written)
+        self.checks += shown.numeric(self.evidence, run.passage, out.written)
         self.profile = profile(self.evidence)
         self.estimate = shown.estimated(self.evidence, run, self.sealed)
 

@@ -83,11 +83,18 @@ class RunEvidence(Evidence):
             KitError: Tier 3, and the loss is not finite.
         """
         super().loss(value)
-        if self.tier == 3 and not math.isfinite(float(value)):
+        if self.tier == 3 and not _is_finite(value):
             raise KitError(
-                f"The loss became {float(value)} at value {len(self.recorded.losses)}; the run was ended there.",
+                f"The loss became {value} at value {len(self.recorded.losses)}; the run was ended there.",
                 remedy="Lower the learning rate or normalise the inputs, and go through the tiers again.",
             )
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError):  # no number at all: the checks will say so
+        return True
 
 
 def hooks(

@@ -9,11 +9,11 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from deriva_ml_kit.datasets.versions import version_fault
 from deriva_ml_kit.mainline import DatasetSpec, DerivaML, Workflow
 from deriva_ml_kit.mainline.bag.methods import readable
+from deriva_ml_kit.mainline.bag.stored import BagCache, tally
 from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.tiers.receipt import Check, Status
 
@@ -151,13 +151,14 @@ class BagSize:
 
 
 def bag_size(ml: DerivaML, spec: DatasetSpec) -> BagSize:
-    """How large a dataset is, reckoned by the catalog."""
-    found: Mapping[str, Any] = ml.bag_info(spec)
+    """How large a dataset is: measured if it is on this disk, else reckoned by the catalog."""
+    stored = BagCache(Path(ml.cache_dir)).cache_status(spec.rid, version=str(spec.version))
+    enough = ["cached_materialized"] if spec.materialize else ["cached_materialized", "cached_metadata_only"]
+    if stored["status"] in enough:
+        return BagSize(tally(Path(stored["cache_path"]))[0], 0)
+    found = ml.estimate_bag_size(spec)
     whole = int(found["total_estimated_bytes" if spec.materialize else "total_csv_bytes"])
-    here = found["status"] == "cached_materialized" or (
-        found["status"] == "cached_metadata_only" and not spec.materialize
-    )
-    return BagSize(whole, 0 if here else whole)
+    return BagSize(whole, whole)
 
 
 def _rights(ml: DerivaML, table: str) -> Mapping[str, bool | None]:

@@ -141,7 +141,7 @@ def _growth(run: Admitted, before: Receipt | None) -> float:
 def _numeric(run: Admitted, ev: RunEvidence, stored: Sequence[Mapping[str, Any]]) -> list[Check]:
     """The checks of the evidence, with the files as somebody else would get them: downloaded again."""
     with tempfile.TemporaryDirectory(prefix="deriva-ml-again-") as folder:
-        return shown.numeric(ev, run.passage.profile, _Downloads(run.ml, stored, Path(folder)))
+        return shown.numeric(ev, run.passage, _Downloads(run.ml, stored, Path(folder)))
 
 
 class _Downloads:

@@ -11,7 +11,10 @@ from deriva_ml_kit.runner.outputs import Sealed
 from deriva_ml_kit.runner.plan import Admitted, RunEvidence
 from deriva_ml_kit.tiers.checks import checks
 from deriva_ml_kit.tiers.estimate import Estimate, estimate
+from deriva_ml_kit.tiers.gate import Passage
 from deriva_ml_kit.tiers.receipt import Check, Status
+
+RANGES = "input_ranges"  # the check that needs tier 1's profile
 
 
 def finite(metrics: Mapping[str, Any]) -> Check:
@@ -30,12 +33,12 @@ def finite(metrics: Mapping[str, Any]) -> Check:
     )
 
 
-def numeric(ev: RunEvidence, baseline: Mapping[str, Any] | None, find: Callable[[str], Path | None]) -> list[Check]:
+def numeric(ev: RunEvidence, passage: Passage, find: Callable[[str], Path | None]) -> list[Check]:
     """The checks of the evidence.
 
     Args:
         ev: What the work has shown.
-        baseline: The ranges of the inputs in tier 1.
+        passage: What let the run in: the ranges of the inputs in tier 1, or the decision to do without them.
         find: Gives the path of an output file by its name; None if there is no such file.
     """
 
@@ -45,7 +48,10 @@ def numeric(ev: RunEvidence, baseline: Mapping[str, Any] | None, find: Callable[
             raise FileNotFoundError(f"the run has no output file {name}")
         return path
 
-    return checks(ev, baseline=baseline, find=found)
+    judged = checks(ev, baseline=passage.profile, find=found)
+    if passage.profile is None and passage.overrides:
+        return [each.model_copy(update={"required": False}) if each.id == RANGES else each for each in judged]
+    return judged
 
 
 def estimated(ev: RunEvidence, run: Admitted, sealed: Sequence[Sealed]) -> Estimate:
