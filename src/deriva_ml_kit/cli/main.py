@@ -6,6 +6,7 @@ import sys
 from functools import partial
 
 from deriva_ml_kit import script
+from deriva_ml_kit.cli import bootstrap_status as _bootstrap_status
 from deriva_ml_kit.cli import bump_version as _bump_version  # the bare names are programs, below
 from deriva_ml_kit.cli import check_imports, make_dev_dataset, upgrade_catalog
 from deriva_ml_kit.cli import lint_design as _lint_design
@@ -21,6 +22,7 @@ EPILOG = """\
 Exit codes: 0 done, 1 failed, 2 wrong usage or nothing that could be decided, 130 interrupted.
 """
 SUBCOMMANDS = (
+    _bootstrap_status,
     _bump_version,
     check_imports,
     _lint_design,

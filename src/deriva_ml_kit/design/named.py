@@ -6,9 +6,10 @@ Pure: a document in, names out; `measure` finds them in the catalog.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deriva_ml_kit.design.document import VALIDATION, Design, Threshold
+from deriva_ml_kit.design.document import REQUIREMENTS, VALIDATION, Design, Threshold
 from deriva_ml_kit.errors import UsageError
 
 _FEATURE = re.compile(r"`(\w+)(?:\.(\w+))?`\s+(?:on|of|about)\s+(?:the\s+)?(?:table\s+)?`(\w+)`")
@@ -59,6 +60,22 @@ def feature(design: Design, key: str) -> NamedFeature | None:
             remedy=f"Write it as: - {key}: `Diagnosis` on `Image`",
         )
     return NamedFeature(found[3], found[1], found[2], newest=bool(re.search(r"(?i)\bnewest\b", item.text)))
+
+
+def features(design: Design) -> Iterator[tuple[NamedFeature, int]]:
+    """Every `Feature` on `Table` that Requirements or Validation names, with its line."""
+    for title in (REQUIREMENTS, VALIDATION):
+        section = design.section(title)
+        for line in section.lines if section else ():
+            for found in _FEATURE.finditer(line.text):
+                yield NamedFeature(found[3], found[1], found[2]), line.number
+
+
+def input_feature(design: Design) -> NamedFeature | None:
+    """The first feature that the model reads, as the item Input features says."""
+    item = design.item(REQUIREMENTS, "Input features")
+    found = _FEATURE.search(item.text) if item else None
+    return NamedFeature(found[3], found[1], found[2]) if found else None
 
 
 def dataset(design: Design) -> NamedDataset | None:
