@@ -44,7 +44,7 @@ def main() -> int:
         interrupts += 1
     steps = json.loads(output.splitlines()[-1])
     wrong = count(steps)
-    print(f"{interrupts} interrupts; accuracy {steps['verdict']['accuracy']}; {len(wrong)} counts wrong")
+    print(f"{interrupts} interrupts; accuracy {steps['verdict']['value']}; {len(wrong)} counts wrong")
     print("\n".join(wrong))
     return 1 if wrong else 0
 

@@ -15,12 +15,12 @@ from deriva_ml_kit.errors import KitError
 from deriva_ml_kit.project import scaffold
 from deriva_ml_kit.project.shell import Shell
 
-LOG = Path(".deriva-ml/cycle-zero.log")
+LOG = Path("cycle-zero.log")
 
 DESCRIPTION = """\
 Watch cycle zero of an ML project happen: design document, schema, 1,797 real scans, labels, a development dataset,
 dry run, small run, full run, verdict. It makes a project with `new-project` and then types what you would type in it
-(all of it stands in .deriva-ml/cycle-zero.log).
+(all of it stands in cycle-zero.log).
 """
 EPILOG = """\
 examples:

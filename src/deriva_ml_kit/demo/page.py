@@ -37,7 +37,7 @@ def write_page(run: Run) -> Path:
         question,
         collect(question),
         phases,
-        threshold=verdict["threshold"],
+        threshold=float(verdict["threshold"].split()[-1]),
         commit=run.shell.run("git", "rev-parse", "HEAD").strip(),
         loss=tier3["metrics"]["loss_curve"],
     )

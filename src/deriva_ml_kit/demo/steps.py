@@ -64,7 +64,8 @@ def commit(shell: Shell, message: str) -> None:
 
 def _project(run: Run) -> Result:
     program = Path(sys.executable).with_name("deriva-ml-kit")
-    return run.shell.run_json(str(program), "new-project", str(run.folder))
+    catalog = ["--hostname", run.hostname, "--catalog-id", run.catalog_id] if run.hostname and run.catalog_id else []
+    return run.shell.run_json(str(program), "new-project", str(run.folder), *catalog)
 
 
 def _host(run: Run) -> Result:
@@ -146,8 +147,9 @@ def _tier3(run: Run) -> Result:
 
 
 def _verdict(run: Run) -> Result:
-    result = run.script("judge_run.py", "--execution", str(run.state.result("tier3")["execution_rid"]))
-    commit(run.shell, f"Verdict on execution {result['execution']}: threshold {result['verdict']}")
+    execution = str(run.state.result("tier3")["execution_rid"])
+    result = run.shell.run_json("uv", "run", "record-verdict", "--execution", execution)
+    commit(run.shell, f"Verdict on execution {execution}: threshold {result['verdict']}")
     return result
 
 
@@ -162,7 +164,7 @@ def _dry(result: Mapping[str, Any]) -> str:
 
 def _real(result: Mapping[str, Any]) -> str:
     metrics = result["metrics"]
-    accuracy = f"{metrics['test_images']} test images, accuracy {metrics['test_accuracy']:.3f}"
+    accuracy = f"{metrics['test_images']} test images, accuracy {metrics['accuracy']:.3f}"
     return f"execution {result['execution_rid']}, {accuracy}, {_passed(result)}"
 
 
@@ -184,7 +186,7 @@ STEPS = (
         "verdict",
         "Verdict against the design",
         _verdict,
-        lambda r: f"accuracy {r['accuracy']:.4f} of {r['images']} images, threshold {r['threshold']}: {r['verdict']}",
+        lambda r: f"accuracy {r['value']:.4f} of {r['records']} images, {r['threshold']}: {r['verdict']}",
     ),
 )
 

@@ -20,8 +20,8 @@ from deriva_ml_kit.project.shell import Shell
 
 CATALOG_FILE = Path("src/configs/catalog.json")
 FIRST_COMMIT = "A project for a first model: design, schema, scripts, configs"
-# May stand in a folder that counts as empty: a repository without files, what a program has begun to write down.
-EMPTY = {".git", ".deriva-ml"}
+# May stand in a folder that counts as empty: a repository without files, what cycle-zero has begun to write down.
+EMPTY = {".git", ".deriva-ml", "cycle-zero.log"}
 PROGRAMS = {"git": "Install git: the commit of a script is part of every result.", "uv": "pip install uv"}
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 

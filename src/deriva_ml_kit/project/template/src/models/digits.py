@@ -79,7 +79,7 @@ def train_digits(
         "batches": len(losses),
         "first_loss": losses[0],
         "last_loss": losses[-1],
-        "test_accuracy": float((predicted == test.digits).mean()),
+        "accuracy": float((predicted == test.digits).mean()),
         "loss_curve": losses[:: max(1, len(losses) // 200)],
     }
 

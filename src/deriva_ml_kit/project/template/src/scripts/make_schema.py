@@ -62,17 +62,23 @@ def main(args: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def open_or_create_catalog(server: DerivaServer, catalog_id: str | None, made: list[str]) -> ErmrestCatalog:
-    """The catalog named, or the one an earlier run wrote down, or a new one (written down at once)."""
+    """The catalog named, or the one an earlier run wrote down, or a new one; written down at once."""
     if catalog_id is None and CATALOG_FILE.exists():
         catalog_id = json.loads(CATALOG_FILE.read_text())["catalog_id"]
     if catalog_id is not None:
+        write_down(server.server, catalog_id)
         return server.connect_ermrest(catalog_id)
     catalog = server.create_ermrest_catalog()
-    CATALOG_FILE.parent.mkdir(parents=True, exist_ok=True)
-    CATALOG_FILE.write_text(json.dumps({"hostname": server.server, "catalog_id": str(catalog.catalog_id)}) + "\n")
+    write_down(server.server, str(catalog.catalog_id))
     catalog.getCatalogModel().configure_baseline_catalog()
     made.append(f"catalog {catalog.catalog_id}")
     return catalog
+
+
+def write_down(hostname: str, catalog_id: str) -> None:
+    """Note the catalog where src/configs/deriva.py finds it."""
+    CATALOG_FILE.parent.mkdir(parents=True, exist_ok=True)
+    CATALOG_FILE.write_text(json.dumps({"hostname": hostname, "catalog_id": catalog_id}) + "\n")
 
 
 def add_missing_terms(
