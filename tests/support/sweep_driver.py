@@ -40,6 +40,7 @@ def job(  # noqa: PLR0917  (the keys of a run)
     parent_execution: str | None = None,
     swept: Any = None,
     sequence: int | None = None,
+    workflow: str = "w",
 ) -> None:
     """Name the keys of a run."""
 
@@ -66,9 +67,8 @@ def connect(config: DictConfig) -> tuple[DerivaML, Workflow]:
     """The catalog and what runs."""
     place = config.deriva_ml
     ml = DerivaML(place.hostname, str(place.catalog_id), working_dir=Path(place.folder, "work"))
-    workflow = Workflow(
-        name="Sweep", workflow_type="Training", url=f"https://example.org/{place.folder}", checksum="", version="1"
-    )
+    url = f"https://example.org{place.folder}/{config.workflow}"
+    workflow = Workflow(name="Sweep", workflow_type="Training", url=url, checksum="", version="1")
     return ml, workflow
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -285,7 +286,30 @@ def test_a_launcher_that_hydra_heeds_is_accepted(bench: Bench, overrides: list[s
     assert {job.config.hydra.runtime.choices["hydra/launcher"] for job in jobs} == {"joblib"} or "plain" in str(jobs)
 
 
-def test_a_refused_sweep_writes_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_workflows_are_recorded_before_a_job_could_record_one_twice(bench: Bench) -> None:
+    seen: list[int] = []
+
+    def task(config: Any) -> Any:
+        seen.append(len(bench.ml.find_workflows()))
+        return sweep_driver.run(config)
+
+    before = len(bench.ml.find_workflows())
+    result = play(replace(sweep_driver.order(bench.folder, ["workflow=a,b", "model_config.epochs=1,2"]), task=task))
+    assert seen == [before + 2] * 4
+    assert len({bench.row(str(row.execution_rid))["Workflow"] for row in result.rows}) == 2
+
+
+def test_processes_that_are_launched_import_what_this_one_can(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.syspath_prepend(bench.folder / "src")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    order = sweep_driver.order(bench.folder, ["model_config.epochs=1,2", "dry_run=true"])
+    play(replace(order, task=lambda config: seen.append(os.environ["PYTHONPATH"])))
+    assert seen[0].split(os.pathsep)[0] == str(bench.folder / "src")
+    assert "PYTHONPATH" not in os.environ
+
+
+def test_a_refused_sweep_writes_nothing(bench: Bench) -> None:
     def refuse(config: Any) -> None:
         raise UsageError(f"epochs={config.model_config.epochs} is not admitted.")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import sys
 import tempfile
@@ -156,6 +157,14 @@ def _is_dry(configs: Sequence[Mapping[str, Any]]) -> bool:
     return dry == {True}
 
 
+def _workflow_of(job: Job) -> str:
+    """The same for jobs that run the same function as the same kind of work."""
+    config = job.resolved()
+    functions = [config.get(key) for key in ("model_config", "script_config")]
+    targets = [each.get("_target_") if isinstance(each, Mapping) else None for each in functions]
+    return json.dumps([config.get("workflow"), targets], sort_keys=True, default=str)
+
+
 @dataclass(frozen=True)
 class _Launched:
     """What is known once the launcher has returned."""
@@ -195,6 +204,13 @@ class _Sweep:
                 )
             return self._in_parent(ml, workflow, key, base)
 
+    def _record_workflows(self, ml: DerivaML) -> None:
+        """Record what the jobs run before they are launched: two of them at once could record the same twice."""
+        first = {_workflow_of(job): job for job in reversed(self._jobs)}
+        for job in first.values():
+            _, workflow = self._order.connect(job.config)
+            ml.add_workflow(workflow)
+
     def _in_parent(self, ml: DerivaML, workflow: Workflow, key: str, base: Path) -> Result:
         from deriva_ml_kit.runner.sweep import parent  # noqa: PLC0415  (imports the library, which takes seconds)
 
@@ -214,6 +230,7 @@ class _Sweep:
         else:
             about = order.description or f"{order.name}: {', '.join(sorted(self._swept)) or 'nothing'} varied"
             rid = parent.begin(ml, workflow, key, f"{about} ({len(numbers)} jobs)")
+        self._record_workflows(ml)
         folder, whole = base / rid, parent.Parent(ml, rid)
         whole.running(f"{len(done)} of {len(numbers)} jobs are done.")
         launched = self._launch(rid, folder, done)
@@ -259,7 +276,7 @@ class _Sweep:
         if not any(each.startswith("hydra.sweep.dir=") for each in order.overrides):
             own.append(f"hydra.sweep.dir={quoted(str(folder))}")
         task = functools.partial(play_job, order.task)
-        with _shown(folder, order.name, [job.number for job in self._jobs]):
+        with _importable(), _shown(folder, order.name, [job.number for job in self._jobs]):
             try:
                 batches = self._hydra.multirun(order.config_name, task, [*order.overrides, *own])
             except KeyboardInterrupt:
@@ -308,6 +325,21 @@ def _shown(folder: Path, label: str, numbers: Sequence[int]) -> Iterator[None]:
         finally:
             over.set()
             watcher.join()
+
+
+@contextlib.contextmanager
+def _importable() -> Iterator[None]:
+    """Let the processes that are started import what this one can: the project's folders are no installed packages."""
+    before = os.environ.get("PYTHONPATH")
+    installed = (Path(sys.prefix), Path(sys.base_prefix))
+    own = [path for path in sys.path if path and not any(Path(path).is_relative_to(each) for each in installed)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(own)
+    try:
+        yield
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
 
 
 @contextlib.contextmanager
