@@ -27,15 +27,14 @@ from deriva_ml_kit.errors import UsageError
 MAKES_TABLES = {"create_asset": 1, "create_vocabulary": 1, "create_feature": 2, "create_table": 1, "define": 1}
 LEFT_OUT = {".venv", "venv", "node_modules", "site-packages", "vendor", "build", "dist", "outputs", "multirun"}
 LARGEST_SOURCE = 500_000  # bytes
-# What a script says that does a part of cycle zero; the name of its file counts, too.
+# What a script that does a part of cycle zero is called, or else what it says.
 SCRIPTS = {
-    "schema": r"schema|\bcreate_(asset|feature|vocabulary)\(",
-    "ingest": r"ingest|load_data",
-    "labels": r"populate|label",
-    "development": r"make_dev_dataset",
-    "split": r"make_split|\bsplit_dataset\(",
-    "check": r"check_labels",
-    "train": r"\brun_tiered\(",
+    "schema": (r"schema", r"\bcreate_(asset|feature|vocabulary)\("),
+    "ingest": (r"ingest|load_data|upload", r"\basset_file_path\("),
+    "labels": (r"populate|annotat", r"\badd_features\("),
+    "development": (r"dev_dataset", r"\bmake_dev_dataset\("),
+    "split": (r"split", r"\bsplit_dataset\("),
+    "train": (r"train", r"\brun_tiered\("),
 }
 DRIVES = re.compile(r"\b(PARSER|argparse|script\.run|__main__)\b")
 _PIN = re.compile(r"([0-9A-Z]{1,4}(?:-[0-9A-Z]{4})*)@([0-9]+\.[0-9]+\.[0-9]+)")
@@ -187,17 +186,19 @@ def _catalog(file: Path, name: str) -> tuple[str, str, str] | None:
 def _source(found: Survey, file: Path, name: str) -> None:
     text = _text(file)
     if DRIVES.search(text):
-        for part, pattern in SCRIPTS.items():
-            if re.search(pattern, file.stem if "(" not in pattern else f"{file.stem}\n{text}"):
+        for part, (called, says) in SCRIPTS.items():
+            if re.search(called, file.stem):
+                found.scripts[part] = name
+            elif re.search(says, text):
                 found.scripts.setdefault(part, name)
     try:
         calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
     except (SyntaxError, ValueError, RecursionError):
         return
     for call in calls:
-        called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        _table(found, call, called, f"{name}:{call.lineno}")
-        _dataset(found, call, called, name)
+        function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        _table(found, call, function, f"{name}:{call.lineno}")
+        _dataset(found, call, function, name)
         if "experiment" in file.stem and isinstance(option := _keyword(call, "name"), str):
             found.experiments.append(option)
 
