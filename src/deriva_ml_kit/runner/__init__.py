@@ -31,6 +31,12 @@ if TYPE_CHECKING:
         list_multirun_configs,
         multirun_config,
     )
+    from deriva_ml_kit.runner.notebook import (
+        get_notebook_configuration,
+        notebook_config,
+        render_notebook_config,
+        run_notebook,
+    )
     from deriva_ml_kit.runner.outputs import Outputs
 
 # Module -> names that it defines.
@@ -58,6 +64,7 @@ _HOMES = {
         "list_multirun_configs",
         "multirun_config",
     ),
+    "notebook": ("get_notebook_configuration", "notebook_config", "render_notebook_config", "run_notebook"),
     "outputs": ("Outputs",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -77,11 +84,15 @@ __all__ = [
     "ensure_workflow_type",
     "get_all_multirun_configs",
     "get_multirun_config",
+    "get_notebook_configuration",
     "list_multirun_configs",
     "load_configs",
     "multirun_config",
+    "notebook_config",
     "read_config",
+    "render_notebook_config",
     "run_model",
+    "run_notebook",
     "store_connection",
     "store_datasets",
     "with_description",

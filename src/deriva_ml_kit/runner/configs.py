@@ -191,7 +191,7 @@ def with_description(items: Sequence[Any] | Mapping[str, Any], description: str)
     """
     if isinstance(items, Mapping):
         fields = [(str(role), Any, field(default_factory=partial(copy, each))) for role, each in items.items()]
-        return make_dataclass("Roles", fields, namespace={"__doc__": description})()
+        return make_dataclass("Roles", fields, namespace={"__doc__": description or " "})()
     return builds(DescribedList, items=list(items), description=description)
 
 

@@ -47,7 +47,8 @@ def menu(config_name: str) -> dict[str, list[dict[str, Any]]]:
     groups = [*(group for group in GROUPS if group in found), *sorted(set(found) - set(GROUPS))]
     listed = {
         group: [
-            asdict(Option(typed(group, name), chosen.get(group) == name, told(group, name))) for name in found[group]
+            asdict(Option(typed(group, name), chosen.get(group) == name, told(group, name, chosen.get(group))))
+            for name in found[group]
         ]
         for group in groups
     }
@@ -81,11 +82,25 @@ def as_text(found: Mapping[str, list[dict[str, Any]]]) -> str:
     return "\n".join([*lines, LEGEND.rstrip()])
 
 
-def told(group: str, name: str) -> str:
-    """What an option is, in one line."""
-    node = ConfigStore.instance().load(f"{group}/{name}.yaml").node
+def told(group: str, name: str, default: str | None = None) -> str:
+    """What an option is, in one line; of a model, also in what it differs from the default."""
+    node = _node(group, name)
     parts = [_description(node), *(_facts(group, node))]
+    if group == "model_config" and default and name != default:
+        parts += _changes(_node(group, default), node)
     return textwrap.shorten("; ".join(part for part in parts if part), 150, placeholder=" …")
+
+
+def _node(group: str, name: str) -> Any:
+    return ConfigStore.instance().load(f"{group}/{name}.yaml").node
+
+
+def _changes(before: Any, after: Any) -> Iterator[str]:
+    old, new = (OmegaConf.to_container(node) if isinstance(node, DictConfig) else {} for node in (before, after))
+    assert isinstance(old, dict)
+    assert isinstance(new, dict)
+    if old.get("_target_") == new.get("_target_"):
+        yield ", ".join(f"{key!s}={value}" for key, value in new.items() if old.get(key, ...) != value)
 
 
 def _defaults(config_name: str) -> dict[str, str]:
@@ -145,4 +160,4 @@ def _shown(node: DictConfig, key: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    return next((line.strip("# ") for line in text.strip().splitlines()), "")
+    return next((line.strip("# ").rstrip(".") for line in text.strip().splitlines()), "")

@@ -116,7 +116,7 @@ def _targets(node: Any, prefix: str) -> Iterator[tuple[str, DictConfig]]:
         if "_target_" in node:
             yield prefix, node
         for key in node:
-            yield from _targets(node._get_node(key), f"{prefix}{key}.")
+            yield from _targets(node._get_node(key), f"{prefix}{key!s}.")
     elif isinstance(node, ListConfig) and not node._is_none() and not node._is_missing():
         for number in range(len(node)):
             yield from _targets(node._get_node(number), f"{prefix}{number}.")
