@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -116,6 +116,7 @@ class Material:
         self.baseline = baseline
         self.find = find
         self.recorded: Recorded = ev.recorded
+        self._labels: dict[str, Labels] = {}
 
     def unless_without(self, *names: str) -> None:
         """Skip the rule if the code said that one of these does not apply."""
@@ -132,7 +133,7 @@ class Material:
                 "Call evidence().data(Records(inputs, targets, rids=…), …), "
                 'or say evidence().without("data", "why") where nothing is learned from examples.',
             )
-        part = _part("training", self.recorded.train)
+        part = self._read("training", self.recorded.train)
         if part.count == 0:
             raise insufficient("There is no training record.", "Look at the dataset and at the code that loads it.")
         return part
@@ -142,9 +143,16 @@ class Material:
         """Validation records; None if they do not apply."""
         if self.recorded.validation is None or "validation" in self.recorded.without:
             return None
-        part = _part("validation", self.recorded.validation)
+        part = self._read("validation", self.recorded.validation)
         if part.count == 0:
             raise insufficient("There is no validation record.", "Look at how the records are split.")
+        return part
+
+    def _read(self, role: str, records: Records) -> Part:
+        part = _part(role, records)
+        targets = part.targets
+        if targets is not None and targets.ndim == 2 and np.isin(targets, (0, 1)).all() and (targets.sum(1) == 1).all():
+            return replace(part, targets=_chosen(targets, self.classes))  # one column a class
         return part
 
     @property
@@ -187,11 +195,14 @@ class Material:
         """Return the part's classes; positions in the vocabulary are turned into its terms."""
         if part.targets is None:
             raise insufficient(f"The {part.role} records have no targets.", "Hand over Records(inputs, targets, …).")
-        return encode(part.targets, self.classes)
+        if part.role not in self._labels:
+            self._labels[part.role] = encode(part.targets, self.classes)
+        return self._labels[part.role]
 
     def chosen(self, predicted: Array) -> Array:
         """Return predictions, the best class's name where they are scores of all classes."""
-        return _chosen(_squeezed(predicted), self.classes)
+        several = self.recorded.train is not None and self.task is Task.OTHER
+        return predicted if several else _chosen(_squeezed(predicted), self.classes)
 
     @cached_property
     def predictions(self) -> Predictions:
@@ -237,7 +248,7 @@ class Material:
             raise insufficient(
                 "The true targets of the predictions were not handed over.", "Call predictions(truth, …)."
             )
-        truth, predicted = encode(found.truth, self.classes), encode(found.predicted, self.classes)
+        truth, predicted = encode(self.chosen(found.truth), self.classes), encode(found.predicted, self.classes)
         names = tuple(dict.fromkeys([*truth.names, *predicted.names]))
         return Labels(names, truth.codes), Labels(names, _recoded(predicted, names))
 
@@ -309,7 +320,7 @@ def _squeezed(values: Array) -> Array:
 
 def _chosen(predicted: Array, classes: Sequence[str] | None) -> Array:
     """Turn scores of one column a class into the best class's position or name; NaN has none."""
-    if predicted.ndim != 2 or predicted.dtype.kind != "f" or not classes or predicted.shape[1] != len(classes):
+    if predicted.ndim != 2 or predicted.dtype.kind not in "fiub" or not classes or predicted.shape[1] != len(classes):
         return predicted
     names = np.array([*classes, None], dtype=object)
     bad = ~np.isfinite(predicted).all(axis=1)

@@ -15,6 +15,7 @@ from deriva_ml_kit.tiers.evidence import as_array
 
 CHANCE = 0.01
 MISSED = 0.05
+LOPSIDED = 0.7
 FEWEST = 8
 USEFUL = 0.3
 TOLERANCE = 1e-3
@@ -71,7 +72,10 @@ def vary(material: Material) -> Finding:
     if material.task is Task.CLASSES:
         predicted = encode(found.predicted, material.classes)
         counts = {name: number for name, number in predicted.counts().items() if number}
-        if found.truth is not None and len(set(encode(found.truth, material.classes).codes.tolist())) < 2:
+        if (
+            found.truth is not None
+            and len(set(encode(material.chosen(found.truth), material.classes).codes.tolist())) < 2
+        ):
             raise insufficient("All validation records are of one class.", "Draw validation records of every class.")
         return judged(len(counts) > 1, {"different": len(counts)}, {"different": "2 at least"}, remedy=remedy)
     spread = _spread(_numbers(found.predicted))
@@ -99,7 +103,9 @@ MORE = "Hand over predictions of more validation records, best of every class."
 def _beats_majority(material: Material) -> Finding:
     """An exact binomial test; with few records it may be open, which is not the same as failed.
 
-    Failed means that a useful model, half way between the guess and perfection, would have done better.
+    Failed means that a useful model, half way between the guess and perfection, would have done better. Where one class
+    is nearly everything, hardly any model is right more often than that class is; there it is enough to tell that class
+    from the others.
     """
     truth, predicted = material.outcome
     usable = truth.codes >= 0
@@ -112,11 +118,26 @@ def _beats_majority(material: Material) -> Finding:
     value = {"right": right, "of": count, "share": right / count, "majority": majority, "p": chance}
     if chance < CHANCE:
         return judged(True, value, {"p below": CHANCE}, remedy="")
+    if LOPSIDED < majority < 1:
+        most = int(np.bincount(truth.codes[usable]).argmax())
+        value["p of telling the rest"] = told = _told_apart(
+            truth.codes[usable] != most, predicted.codes[usable] != most
+        )
+        if told < CHANCE:
+            return judged(True, value, {"p below": CHANCE}, remedy="")
     if majority < 1 and at_most(right, count, (1 + majority) / 2) < MISSED:
         return judged(False, value, {"p below": CHANCE}, remedy=OUT_OF_STEP)
     raise insufficient(
         f"{right} of {count} right, where the commonest class makes {majority:.0%}: too few to tell.", MORE, value=value
     )
+
+
+def _told_apart(truth: Array, predicted: Array) -> float:
+    """Return the chance that as many rare records are found by as many alarms given blindly (Fisher's exact test)."""
+    count, rare, alarms = len(truth), int(truth.sum()), int(predicted.sum())
+    hits = int((truth & predicted).sum())
+    ways = sum(math.comb(rare, k) * math.comb(count - rare, alarms - k) for k in range(hits, min(rare, alarms) + 1))
+    return ways / math.comb(count, alarms)
 
 
 def _beats_mean(material: Material) -> Finding:
