@@ -274,6 +274,8 @@ def _plan(about: _About, script: Path, workflow: Workflow, datasets: Any, assets
         datasets=specs,
         roles=roles,
         assets=[each.rid for each in named],
+        cached=frozenset(each.rid for each in named if each.cache),
+        choices=about.choices,
         workflow=workflow,
         description=_told(about),
         dry_run=about.dry_run,

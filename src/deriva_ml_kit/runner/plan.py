@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from deriva_ml_kit.errors import KitError
-from deriva_ml_kit.mainline import DatasetSpec, DerivaML, Execution, ExecutionConfiguration, Workflow
+from deriva_ml_kit.mainline import AssetSpec, DatasetSpec, DerivaML, Execution, ExecutionConfiguration, Workflow
 from deriva_ml_kit.runner.limit import DRY_RUN_SECONDS
 from deriva_ml_kit.runner.outputs import Outputs
 from deriva_ml_kit.tiers.estimate import Estimate
@@ -36,6 +36,8 @@ class Plan:
         datasets: Input datasets in their versions.
         roles: RID of a dataset to the part that it plays.
         assets: RIDs of input assets.
+        cached: Those whose files are kept for later executions.
+        choices: What was chosen of each group of a configuration.
         description: What the run is for.
         dry_run: Write nothing: tier 1.
         tier: The tier that was asked for; it can raise what the datasets say.
@@ -54,6 +56,8 @@ class Plan:
     datasets: Sequence[DatasetSpec] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
     assets: Sequence[str] = ()
+    cached: frozenset[str] = frozenset()
+    choices: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     dry_run: bool = False
     tier: int | None = None
@@ -143,7 +147,8 @@ class Admitted:
         told = [f"[tier override: {each.reason}]" for each in self.passage.overrides]
         return ExecutionConfiguration(
             datasets=list(self.plan.datasets),
-            assets=list(self.plan.assets),
+            assets=[AssetSpec(rid=rid, cache=rid in self.plan.cached) for rid in self.plan.assets],
+            config_choices=dict(self.plan.choices),
             description=" ".join(filter(None, [self.plan.description or self.plan.name, *told])),
         )
 
