@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Missing", "NotAdmitted", "Passage", "Reentry", "Request", "admit", "reentry", "tier_of"]
 
 SHOWN = 3
+NOTHING_AGAIN = Reentry(3)
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ class _Step:
 
     receipt: Receipt | None = None
     missing: Missing | None = None
-    back: Reentry = Reentry(3)
+    back: Reentry = NOTHING_AGAIN
 
 
 def _clean(request: Request) -> _Step | None:
@@ -243,7 +244,7 @@ def _small(request: Request, ml: DerivaML | None) -> _Step:
     claimed = [each for each in local_files(request.root)[0] if each.tier != 1]
     if claimed:
         why.append(
-            f"a file in {REPOSITORY_FOLDER}/receipts says that it is of tier {claimed[0].tier}; only the catalog's count"
+            f"a file in {REPOSITORY_FOLDER}/receipts says it is of tier {claimed[0].tier}; only the catalog's count"
         )
     if not why:
         why.append("no execution in the catalog has one")

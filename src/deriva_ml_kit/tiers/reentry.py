@@ -98,9 +98,11 @@ def reentry(before: Receipt, request: Request, changed_files: Sequence[str] | No
         request: What is to run now.
         changed_files: Files that differ between both commits; None if the repository does not have the older one.
     """
-    if again := [*_pipeline(before, request), *_code(before, request, changed_files)]:
-        return Reentry(2, tuple(again))
-    return Reentry(1, again) if (again := tuple(_settings(before, request))) else Reentry(3)
+    if again := (*_pipeline(before, request), *_code(before, request, changed_files)):
+        return Reentry(2, again)
+    if again := tuple(_settings(before, request)):
+        return Reentry(1, again)
+    return Reentry(3)
 
 
 def misfit(first: Receipt, request: Request, *, exact: bool) -> Misfit | None:
