@@ -17,8 +17,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields as fields_of
-from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,9 +24,8 @@ from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.nearest import remedy
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from deriva_ml_kit.mainline import DerivaML, Execution, Workflow
+    from deriva_ml_kit.runner.compose import Composed
     from deriva_ml_kit.runner.configs import BaseConfig
 
 T = TypeVar("T")
@@ -95,14 +92,20 @@ def get_notebook_configuration(
         config_class: The configuration, such as `notebook_config` returns it.
         config_name: Its name.
         overrides: `key=value`, as Hydra takes them.
-        job_name: Hydra's name of the job.
-        version_base: Version of Hydra whose behaviour counts.
+        job_name: Without effect; main line's.
+        version_base: Without effect; main line's.
 
     Raises:
-        UsageError: There is no such configuration, key or option, or a value is missing.
+        UsageError: There is no such configuration.
+        Faults: There is no such key or option, a value does not fit, or one is missing.
     """
-    _require(config_name, config_class)
-    return _made(_composed(config_name, _all_overrides(overrides), job_name, version_base))  # type: ignore[no-any-return]
+    if config_name not in _registered:
+        from hydra_zen import store  # noqa: PLC0415
+
+        store(config_class, name=config_name, overwrite_ok=True)
+        _registered[config_name] = config_class
+    made: T = _made(composed_for(config_name, _all_overrides(overrides)))
+    return made
 
 
 def render_notebook_config(
@@ -121,18 +124,14 @@ def render_notebook_config(
         info_mode: `all`, `config`, `defaults`, `defaults-tree`, `plugins` or `searchpath`: what `--info` shows.
 
     Raises:
-        UsageError: There is no such configuration, key or option.
+        UsageError: There is no such configuration.
+        Faults: There is no such key or option, or a value does not fit.
         ValueError: Not exactly one of the modes is given.
     """
     if (cfg_mode is None) == (info_mode is None):
         raise ValueError("render_notebook_config needs one of cfg_mode and info_mode")
-    from hydra.errors import HydraException  # noqa: PLC0415
-
-    _require(config_name)
-    try:
-        return _rendered(config_name, list(overrides or ()), cfg_mode, info_mode)
-    except HydraException as error:
-        raise UsageError(_plain(error)) from error
+    composed_for(config_name, overrides or (), complete=False)  # whose faults are clearer than Hydra's
+    return _rendered(config_name, list(overrides or ()), cfg_mode, info_mode)
 
 
 def run_notebook(  # noqa: PLR0917  (main line's signature)
@@ -161,27 +160,28 @@ def run_notebook(  # noqa: PLR0917  (main line's signature)
         Connection, running execution, configuration.
 
     Raises:
-        UsageError: The notebook's name is not known, or the configuration is not as it must be.
-        Faults: Inputs do not exist; nothing was recorded.
+        UsageError: The notebook's name is not known, or no configuration has it.
+        Faults: The configuration is not as it must be, or inputs do not exist; nothing was recorded.
         DerivaMLDirtyWorkflowError: The repository has uncommitted changes.
     """
-    from deriva_ml_kit.mainline import DerivaML, ExecutionConfiguration  # noqa: PLC0415
+    from deriva_ml_kit.mainline import ExecutionConfiguration  # noqa: PLC0415
+    from deriva_ml_kit.runner import job  # noqa: PLC0415
 
     _guard.close()
     name = config_name or _notebook_name()
     _load(config_package)
-    composed = _composed(name, _all_overrides(overrides))
+    words = _all_overrides(overrides)
+    composed = composed_for(name, words, Path(sys.modules[config_package].__path__[0]))
     config = _made(composed)
-    datasets = config.datasets or []
     configuration = ExecutionConfiguration(
-        datasets=list(datasets.values() if isinstance(datasets, Mapping) else datasets),
+        datasets=job.roles_of(config.datasets)[0],
         assets=list(config.assets or []),
-        description=" ".join([config.description or f"Notebook {name}", *_told(_all_overrides(overrides))]),
+        description=" ".join([config.description or f"Notebook {name}", *_told(words)]),
         config_choices=config.config_choices,
     )
     with tempfile.TemporaryDirectory(prefix="deriva-ml-notebook-") as folder:
-        _write(composed, Path(folder))
-        ml = (ml_class or DerivaML)(**_connection(config), hydra_runtime_output_dir=folder)
+        _write(composed, Path(folder))  # from there it goes among the execution's metadata
+        ml = job.connect_to(_connection(config), ml_class, Path(folder))
         workflow = _workflow(ml, workflow_name or name.replace("_", " ").title(), workflow_type, config.description)
         if config.dry_run:
             _begin_dry_run(ml)
@@ -222,21 +222,22 @@ def _workflow(ml: DerivaML, name: str, workflow_type: str, description: str) -> 
     )
 
 
-def _connection(config: Any) -> dict[str, Any]:
-    """Arguments of a DerivaML, of whatever class the option of deriva_ml is."""
-    given = config.deriva_ml
-    if given is None:
+def _connection(config: Any) -> Any:
+    if config.deriva_ml is None:
         raise UsageError(
             "The configuration names no catalog.",
-            remedy="Give --host and --catalog, or register an option default_deriva of the group deriva_ml.",
+            remedy='Let it choose one: notebook_config(…, defaults={"deriva_ml": "default_deriva"}).',
         )
-    values = {f.name: getattr(given, f.name) for f in fields_of(given)} if is_dataclass(given) else dict(given)
-    return {key: value for key, value in values.items() if key != "hydra_runtime_output_dir" and value is not None}
+    return config.deriva_ml
 
 
 def _told(overrides: Sequence[str]) -> list[str]:
-    shown = [each for each in overrides if not each.startswith(("description=", "deriva_ml."))]
-    return [f"[{', '.join(shown)}]"] if shown else []
+    """What was changed, so that two runs of a notebook can be told apart."""
+    from deriva_ml_kit.runner.job import UNTOLD  # noqa: PLC0415
+    from deriva_ml_kit.runner.overrides import key_of  # noqa: PLC0415
+
+    changed = [each for each in overrides if key_of(each).partition(".")[0] not in UNTOLD]
+    return [f"[overrides: {', '.join(changed)}]"] if changed else []
 
 
 def _all_overrides(overrides: Sequence[str] | None) -> list[str]:
@@ -279,59 +280,52 @@ def _load(package: str) -> None:
     )
 
 
-def _require(name: str, config_class: Any = None) -> None:
+def composed_for(
+    name: str, overrides: Sequence[str], folder: Path = Path("src/configs"), *, complete: bool = True
+) -> Composed:
+    """Compose the configuration of a notebook.
+
+    Args:
+        name: Its name.
+        overrides: `key=value`, as Hydra takes them.
+        folder: The config files, which were imported; for what is said of a fault.
+        complete: Whether a value that nobody gave is a fault.
+
+    Raises:
+        UsageError: There is no such configuration.
+        Faults: Everything that is wrong with it.
+    """
     from hydra_zen import store  # noqa: PLC0415
 
-    if config_class is not None and name not in _registered:
-        store(config_class, name=name, overwrite_ok=True)
-        _registered[name] = config_class
+    from deriva_ml_kit.runner.compose import Asked, composed  # noqa: PLC0415
+
     if name not in _registered:
         raise UsageError(
             f"No notebook's configuration has the name {name!r}.",
             remedy=f'{remedy(name, _registered)} To register it: notebook_config("{name}") in src/configs.',
         )
     store.add_to_hydra_store(overwrite_ok=True)
+    return composed(Asked(folder, name, tuple(overrides)), complete=complete)
 
 
-def _composed(name: str, overrides: Sequence[str], job: str = "notebook", version_base: str = "1.3") -> DictConfig:
-    """The resolved configuration; `hydra` in it says what was chosen."""
-    from hydra import compose, initialize  # noqa: PLC0415
-    from hydra.errors import HydraException  # noqa: PLC0415
-
-    _require(name)
-    try:
-        with initialize(version_base=version_base, config_path=None, job_name=job):
-            return compose(name, overrides=list(overrides), return_hydra_config=True)
-    except HydraException as error:
-        raise UsageError(_plain(error)) from error
+def is_registered(name: str) -> bool:
+    """Whether a notebook's configuration has that name."""
+    return name in _registered
 
 
-def _made(composed: DictConfig) -> Any:
-    from hydra.errors import InstantiationException  # noqa: PLC0415
+def _made(composed: Composed) -> Any:
     from hydra_zen import instantiate  # noqa: PLC0415
-    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
 
-    own = {key: value for key, value in composed.items_ex(resolve=False) if key != "hydra"}
-    try:
-        config = instantiate(own)
-    except (InstantiationException, OmegaConfBaseException) as error:
-        raise UsageError(f"The notebook's configuration is not complete: {_plain(error)}") from error
-    choices = composed.hydra.runtime.choices
-    config.config_choices = {
-        group: option for group, option in choices.items() if option is not None and not group.startswith("hydra/")
-    }
+    config = instantiate(composed.config)
+    config.config_choices = dict(composed.choices)
     return config
 
 
-def _write(composed: DictConfig, folder: Path) -> None:
-    """Put the configuration where the execution takes it from, to be kept among its metadata."""
+def _write(composed: Composed, folder: Path) -> None:
     from omegaconf import OmegaConf  # noqa: PLC0415
 
-    document = OmegaConf.to_container(composed, resolve=False)
-    assert isinstance(document, dict)
-    overrides = document.pop("hydra")["overrides"]["task"]
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(document), encoding="utf-8")
-    (folder / "overrides.yaml").write_text(OmegaConf.to_yaml(overrides), encoding="utf-8")
+    OmegaConf.save(composed.config, folder / "config.yaml")
+    OmegaConf.save(OmegaConf.create(list(composed.words)), folder / "overrides.yaml")
 
 
 def _rendered(name: str, overrides: list[str], cfg_mode: str | None, info_mode: str | None) -> str:
@@ -372,9 +366,3 @@ def _heard(logger: Any, said: Any) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(level)
         logger.propagate = propagate
-
-
-def _plain(error: BaseException) -> str:
-    """The words of Hydra's error, and of the one that it comes from."""
-    cause = error.__cause__
-    return "\n".join(dict.fromkeys(str(each).strip() for each in (error, cause) if each is not None))

@@ -24,7 +24,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from deriva_ml_kit import script
 from deriva_ml_kit.errors import KitError, Undecidable, UsageError
 from deriva_ml_kit.runner import notebook_file, overrides
-from deriva_ml_kit.runner.notebook import NOTEBOOK, OVERRIDES, RECORDED, URL, render_notebook_config
+from deriva_ml_kit.runner.notebook import (
+    NOTEBOOK,
+    OVERRIDES,
+    RECORDED,
+    URL,
+    composed_for,
+    is_registered,
+    render_notebook_config,
+)
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline import DerivaML
@@ -51,6 +59,7 @@ Exit codes: 0 done, 1 a cell or the commit failed, 2 wrong usage or nothing that
 """
 KERNEL = "python3"  # the one of this environment
 MARKDOWN = ".md"
+NOT_FOR_NOTEBOOKS = ("workflow", "model_config", "experiment", "multirun")
 OUTPUT_TYPE = "Notebook_Output"
 TRACEBACK_LINES = 12
 
@@ -134,26 +143,46 @@ def _shown(args: argparse.Namespace) -> dict[str, Any]:
     from deriva_ml_kit.runner.loading import load_folder  # noqa: PLC0415
 
     load_folder(args.config_dir)
+    name = args.notebook_file.stem
     if args.list_configs:
-        text = _menu()
-    else:
-        name = args.notebook_file.stem
-        text = render_notebook_config(name, overrides=_overrides(args), cfg_mode=args.cfg, info_mode=args.info)
+        return _menu(name, as_json=args.json)
+    text = render_notebook_config(name, overrides=_overrides(args), cfg_mode=args.cfg, info_mode=args.info)
     if args.json:
         return {"notebook": str(args.notebook_file), "text": text}
     print(text.rstrip())
     return {}
 
 
-def _menu() -> str:
+def _menu(name: str, *, as_json: bool) -> dict[str, Any]:
     """Options of each group, as they are typed."""
     from hydra_zen import store  # noqa: PLC0415
 
-    groups: dict[str, list[str]] = {}
-    for entry in store:
-        if entry["group"]:
-            groups.setdefault(entry["group"], []).append(entry["name"])
-    return "\n".join(f"{group}={name}" for group, names in sorted(groups.items()) for name in sorted(names))
+    from deriva_ml_kit.runner.menu import menu  # noqa: PLC0415
+
+    store.add_to_hydra_store(overwrite_ok=True)
+    found = {group: options for group, options in menu(name).items() if group not in NOT_FOR_NOTEBOOKS}
+    if as_json:
+        return found
+    for options in found.values():
+        for option in options:
+            print(f"{'*' if option['default'] else ' '} {option['typed']}  {option['description']}".rstrip())
+    return {}
+
+
+def _dry_run(args: argparse.Namespace, typed: Sequence[str]) -> bool:
+    """Whether it is a dry run; faults of the configuration are told before a kernel starts, where it is known by name.
+
+    Raises:
+        Faults: The configuration is not as it must be.
+    """
+    from deriva_ml_kit.runner.loading import load_folder  # noqa: PLC0415
+
+    if args.config_dir.is_dir():
+        load_folder(args.config_dir)
+    name = args.notebook_file.stem
+    if not is_registered(name):  # the notebook may name another one, or none
+        return overrides.says_true(typed, "dry_run")
+    return bool(composed_for(name, typed, args.config_dir).config.dry_run)
 
 
 def _require_kernel(kernel: str) -> None:
@@ -219,7 +248,7 @@ class _Recorded:
 
 
 def _run(args: argparse.Namespace, path: Path, given: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
-    dry_run = overrides.says_true(typed, "dry_run")
+    dry_run = _dry_run(args, typed)
     variables = _variables(path, typed, dry_run=dry_run, allow_dirty=args.allow_dirty, config_dir=args.config_dir)
     folder = Path(tempfile.mkdtemp(prefix="deriva-ml-notebook-"))
     executed, note = folder / path.name, folder / "execution.json"

@@ -190,7 +190,8 @@ def test_a_notebook_with_outputs_is_refused_with_the_command_that_takes_them_out
         (["notebooks/means.ipynb", "-p", "numbr", "5"], "no parameter 'numbr'"),
         (["notebooks/means.ipynb", "predictions"], "'predictions' is no override"),
         (["notebooks/means.ipynb", "-f", "values.yaml"], "values.yaml cannot be read"),
-        (["notebooks/means.ipynb", "--cfg", "job", "datasetz=a"], "datasetz"),
+        (["notebooks/means.ipynb", "descripton=a"], "did you mean 'description'"),
+        (["notebooks/means.ipynb", "--cfg", "job", "descripton=a"], "descripton"),
     ],
 )
 def test_what_is_mistyped_is_named(project: Project, run: Run, arguments: list[str], said: str) -> None:
@@ -199,7 +200,7 @@ def test_what_is_mistyped_is_named(project: Project, run: Run, arguments: list[s
     code, done = run(*arguments)
 
     assert code == 2
-    assert said in done["error"]["message"]
+    assert said in str(done["error"])
 
 
 def test_without_ipykernel_the_extra_is_named(project: Project, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +221,8 @@ def test_configuration_menu_and_parameters_are_shown_without_a_run(project: Proj
     assert code == 0, done
     assert "description: Meaning" in done["text"]
     assert "deriva_ml/default_deriva" in run("notebooks/means.ipynb", "--info", "defaults")[1]["text"]
-    assert "deriva_ml=default_deriva" in run("notebooks/means.ipynb", "--list-configs")[1]["text"].splitlines()
+    (offered,) = run("notebooks/means.ipynb", "--list-configs")[1]["deriva_ml"]
+    assert (offered["typed"], offered["default"]) == ("deriva_ml=default_deriva", True)
     assert run("notebooks/means.ipynb", "--inspect")[1]["parameters"] == {"number": "4"}
 
 
