@@ -37,17 +37,20 @@ numbered = st.builds(
 configs = st.dictionaries(st.sampled_from("abc"), st.integers(0, 2) | st.dictionaries(st.just("d"), values), min_size=1)
 
 
+@settings(deadline=None)
 @given(numbered)
 def test_a_row_comes_back_from_json(row: Row) -> None:
     assert Row.from_json(json.loads(json.dumps(row.as_json(), allow_nan=False))) == row
 
 
+@settings(deadline=None)
 @given(st.lists(numbered, max_size=5))
 def test_csv_has_one_line_a_job_whatever_it_says(rows: list[Row]) -> None:
     read = list(csv.DictReader(io.StringIO(as_csv(rows), newline="")))
     assert [(line["number"], line["error"]) for line in read] == [(str(row.number), row.error or "") for row in rows]
 
 
+@settings(deadline=None)
 @given(st.lists(numbered, max_size=5))
 def test_the_tally_counts_each_job_once(rows: list[Row]) -> None:
     numbers = [int(part.split()[0]) for part in tally(rows).split(", ")]
@@ -121,7 +124,7 @@ def test_the_execution_that_is_done_counts_else_the_last() -> None:
     assert of_each([again[0], again[2], Child("1-X", 1, "Aborted")])[0].status == "Running"
 
 
-@settings(deadline=None)  # the first call imports
+@settings(deadline=None)
 @given(st.lists(configs, min_size=1, max_size=4))
 def test_swept_keys_are_those_without_which_all_jobs_are_the_same(found: list[dict[str, Any]]) -> None:
     keys = swept_keys([{"model_config": config, "description": str(n)} for n, config in enumerate(found)])

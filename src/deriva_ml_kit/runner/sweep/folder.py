@@ -40,9 +40,12 @@ def held(folder: Path) -> Iterator[bool]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
+            free = False
+        except OSError:  # a file system without locks, as some clusters have
+            free = True
         else:
-            yield True
+            free = True
+        yield free
     finally:
         os.close(descriptor)
 
