@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TABLE = "Execution_Asset"
 FIRST, SMALL = "receipt-tier1.json", "receipt-tier2.json"
 LOOKED_AT = 50
+GIT_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -125,12 +126,14 @@ def _of_inputs(receipt: Receipt, recorded: Collection[tuple[str, str | None]]) -
 
 
 def _of_code(receipt: Receipt, row: Mapping[str, Any], root: Path) -> Iterator[str]:
-    """Compare with the workflow's checksum, where that is the checksum of the script."""
-    if not receipt.code.script.endswith(".py") or not str(row["workflow"]).endswith(f"/{receipt.code.script}"):
+    """Compare with the workflow's checksum, where that is git's hash of the script."""
+    script = receipt.code.script
+    comparable = script.endswith(".py") and str(row["workflow"]).endswith(f"/{script}")
+    if not comparable or not GIT_HASH.fullmatch(row["checksum"] or ""):
         return
-    there = blob(root, receipt.code.commit, receipt.code.script)
-    if there and row["checksum"] and there != row["checksum"]:
-        yield f"its execution ran another {receipt.code.script} than commit {receipt.code.commit[:10]} holds"
+    there = blob(root, receipt.code.commit, script)
+    if there and there != row["checksum"]:
+        yield f"its execution ran another {script} than commit {receipt.code.commit[:10]} holds"
 
 
 def _first(

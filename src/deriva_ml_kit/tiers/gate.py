@@ -74,12 +74,12 @@ class Missing:
         what: What it is, in a few words.
         why: What was found instead.
         differences: Keys of the configuration that may not differ.
-        command: What to type; None if that cannot be said.
+        command: What to type; in words, if nobody said how the run is started.
     """
 
     what: str
     why: tuple[str, ...]
-    command: str | None
+    command: str
     differences: tuple[Difference, ...] = ()
 
 
@@ -291,35 +291,28 @@ def _chain(overrides: Sequence[Override]) -> tuple[Override, ...]:
 
 def _remedy(request: Request, missing: Sequence[Missing]) -> str:
     """The next command, then the others, then the way around."""
-    steps = [lack.command for lack in missing]
-    lines = []
-    if steps[0] is None:
-        lines.append("Next: run it with dry_run=true (scripts: --dry-run).")
-    else:
-        lines.append(f"Next:\n  {steps[0]}")
-    rest = [step for step in steps[1:] if step] + ([request.command] if request.command else [])
-    if rest:
-        lines.append("Then:\n" + "\n".join(f"  {step}" for step in rest))
-    around = "override_tier='\"reason\"'" if _is_hydra(request.command) else '--override-tier "reason"'
-    lines.append(f"Or, recorded in every later receipt: {around}")
-    return "\n".join(lines)
+    first, *rest = [lack.command for lack in missing]
+    run = request.command or "this run"
+    reason = "override_tier='\"reason\"'" if _is_hydra(request.command) else '--override-tier "reason"'
+    blocks = {"Next:": [first], "Then:": [*rest, run], "Or, told in every later receipt:": [f"{run} {reason}"]}
+    return "\n".join("\n  ".join([head, *lines]) for head, lines in blocks.items())
 
 
 def _is_hydra(command: str | None) -> bool:
     return command is None or "deriva-ml-run" in command
 
 
-def _dry(command: str | None) -> str | None:
+def _dry(command: str | None) -> str:
     """The same command as a dry run."""
     if command is None:
-        return None
+        return "this run with dry_run=true (scripts: --dry-run)"
     return f"{command} dry_run=true" if _is_hydra(command) else f"{command} --dry-run"
 
 
-def _on_small(request: Request, ml: DerivaML | None, before: Receipt | None) -> str | None:
+def _on_small(request: Request, ml: DerivaML | None, before: Receipt | None) -> str:
     """The same command on little data: on the datasets of the last small run, or on the newest development dataset."""
     if request.command is None:
-        return None
+        return f"this run on a dataset of at most {SMALL_RECORDS} records, or of type {SMALL_TYPE}"
     if not request.datasets or natural_tier(request.datasets) == 2:
         return f"{request.command} tier=2" if _is_hydra(request.command) else f"{request.command} --tier 2"
     named = [(each.role, each.rid, each.version) for each in before.datasets] if before else []
