@@ -18,7 +18,7 @@ PROGRAMS = re.compile(r"(uv|git|cp|mkdir|eval|gh|pip) \S")
 # What the documents would get from their writers' machines or plans, and from tools that are not in this version.
 FORBIDDEN = re.compile(
     r"/(root|home|tmp)/"
-    r"|\bderiva_ml_(?!kit\b)[a-z_]+|\bderiva-ml-run\b|\bnew-project\b"
+    r"|\bderiva_ml_(?!kit\b)[a-z_]+"
     r"|\blist_vocabulary_terms\(hostname|\brag_index_schema\b"
 )
 
@@ -128,10 +128,13 @@ def all_parsers() -> list[argparse.ArgumentParser]:
     """The parser of every program of ours that documents print, with those of its subcommands."""
     scripts = [
         *commands.copies(),
-        *(str(path.relative_to(commands.DEMO)) for path in commands.DEMO.rglob("src/scripts/*.py")),
+        *(str(path.relative_to(commands.PROJECT)) for path in commands.PROJECT.rglob("src/scripts/*.py")),
     ]
     found = [commands.parser_of_script(path) for path in scripts]
-    found += [commands.parser_of_program(name) for name in ("deriva-local", "deriva-ml-kit", "cycle-zero")]
+    found += [
+        commands.parser_of_program(name)
+        for name in ("deriva-local", "deriva-ml-kit", "deriva-ml-run", "deriva-ml-run-notebook", "cycle-zero")
+    ]
     return [part for parser in found if parser is not None for part in with_subcommands(parser)]
 
 

@@ -15,6 +15,7 @@ KNOWN = {
     "example.org",
     "git-scm.com",
     "github.com",
+    "mit-ll-responsible-ai.github.io",
     "h.org",
     "swhid.org",
 }

@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 from plugin_checks.documents import ROOT, SKILLS, printed
 
-DEMO = ROOT / "src/deriva_ml_kit/project/template"
+PROJECT = ROOT / "src/deriva_ml_kit/project/template"
 
 # Tools whose arguments nobody checks here, and the subcommands of git and uv whose options are looked up in their help.
 EVERYDAY = {"cp", "mkdir", "cd", "gh", "eval", "pip", "pytest", "claude"}
@@ -152,7 +152,7 @@ def _refusal(parser: argparse.ArgumentParser, arguments: list[str]) -> str:
 
 def _copy_complaints(words: list[str], folder: Path) -> Iterator[str]:
     source, target = words[-2], words[-1]
-    if resolved(source, folder) is None and not (DEMO / target).exists():
+    if resolved(source, folder) is None and not (PROJECT / target).exists():
         yield f"{source} does not exist"
     if target.startswith("/"):
         yield "copies to an absolute path"
@@ -180,8 +180,8 @@ def copies() -> dict[str, Path]:
 
 @cache
 def parser_of_script(path: str) -> argparse.ArgumentParser | None:
-    """The parser of a script in the user's project: a copied template, or one of the demo project's own."""
-    source = copies().get(path) or (DEMO / path if (DEMO / path).exists() else None)
+    """The parser of a script in the user's project: a copied template, or one of a new project's own."""
+    source = copies().get(path) or (PROJECT / path if (PROJECT / path).exists() else None)
     if source is None:
         return None
     spec = importlib.util.spec_from_file_location(f"documented_{source.stem}", source)
@@ -207,13 +207,21 @@ def parser_of_program(name: str) -> argparse.ArgumentParser | None:
     with (
         patch.object(argparse.ArgumentParser, "parse_args", capture),
         patch.object(argparse.ArgumentParser, "parse_known_args", capture),
-        patch.object(sys, "argv", [name]),
+        patch.object(sys, "argv", [name]) as typed,
     ):
         try:
             main()
         except Captured as captured:
-            return captured.parser
+            return _subcommand(captured.parser, typed[1:])
     return None
+
+
+def _subcommand(parser: argparse.ArgumentParser, words: list[str]) -> argparse.ArgumentParser:
+    """The parser of a subcommand that a program has put into its own command line."""
+    for word in words:
+        (action,) = (found for found in parser._actions if isinstance(found, argparse._SubParsersAction))
+        parser = action.choices[word]
+    return parser
 
 
 @cache
