@@ -253,12 +253,20 @@ def _about(config: DictConfig) -> _About:
 
 
 def _prepared(config: DictConfig) -> tuple[DerivaML, Plan, Work]:
-    from hydra_zen import instantiate  # noqa: PLC0415
-
     function = function_of(config)
     ml, workflow = connect(config)
-    datasets, assets = instantiate(config.datasets), instantiate(config.assets)
-    return ml, _plan(_about(config), source_of(function), workflow, datasets, assets), _work(ml, function)
+    plan = _plan(_about(config), source_of(function), workflow, _inputs(config.datasets), _inputs(config.assets))
+    return ml, plan, _work(ml, function)
+
+
+def _inputs(node: Any) -> Any:
+    """Datasets or assets as plain values, which are looked at one by one; what a person has built is made."""
+    from hydra_zen import instantiate  # noqa: PLC0415
+
+    value = _unwrapped(node)
+    if isinstance(value, Mapping) and "_target_" in value:
+        value = value["items"] if value["_target_"].endswith("DescribedList") else instantiate(node)
+    return value
 
 
 def _plan(about: _About, script: Path, workflow: Workflow, datasets: Any, assets: Any) -> Plan:
@@ -325,9 +333,9 @@ def _hydra_folder() -> Path | None:
 def _fields(given: Any) -> dict[str, Any]:
     """The fields of a dataclass, of a pydantic model, of a mapping, of Hydra's nodes."""
     if is_dataclass(given) and not isinstance(given, type):
-        return {each.name: getattr(given, each.name) for each in fields(given)}
+        return {each.name: getattr(given, each.name) for each in fields(given) if each.name != "_target_"}
     if isinstance(given, Mapping):
-        return {str(key): _unwrapped(value) for key, value in given.items()}
+        return {str(key): _unwrapped(value) for key, value in given.items() if key != "_target_"}
     return dict(given.model_dump()) if hasattr(given, "model_dump") else dict(vars(given))
 
 
@@ -345,9 +353,10 @@ def _spec(kind: type[DatasetSpec], given: Any, place: str) -> DatasetSpec:
         return value
     try:
         return kind.from_shorthand(value) if isinstance(value, str) else kind.model_validate(_fields(value))
-    except (InvalidSpec, ValueError) as error:
+    except (InvalidSpec, ValueError):
+        named = value if isinstance(value, str) else f"{_fields(value).get('rid')}@{_fields(value).get('version')}"
         raise UsageError(
-            f"{place}: {value!r} names no dataset and version ({str(error).splitlines()[0]}).",
+            f"{place}: {named} names no dataset and version.",
             remedy=f"Write {place}.rid=RID {place}.version=VERSION, such as 1-ABCD and 0.2.0.",
         ) from None
 

@@ -6,7 +6,6 @@ In: the folder of config files. Out: nothing but what they registered; or the li
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 import sys
 import traceback
@@ -40,8 +39,6 @@ def load_configs(package_name: str = "configs") -> list[str]:
 
 def load_folder(folder: Path) -> None:
     """Import the config files of a project, which then finds its own modules (`models.…`) as well.
-
-    What is imported in other processes finds them too, by PYTHONPATH.
 
     Raises:
         UsageError: There is no such folder, or it is no package.
@@ -83,9 +80,6 @@ def _make_importable(*folders: Path) -> None:
     for folder in reversed([str(folder) for folder in folders]):
         if folder not in sys.path:
             sys.path.insert(0, folder)
-    kept = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    new = [str(folder) for folder in folders if str(folder) not in kept]
-    os.environ["PYTHONPATH"] = os.pathsep.join([*new, *kept])
 
 
 def _explained(error: BaseException, folder: Path) -> Faults:
