@@ -6,6 +6,9 @@ A capability is looked for, never a version: main line's executions have `commit
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -78,8 +81,22 @@ OWN: dict[str, str] = {
 @cache
 def has_main_line() -> bool:
     """Whether the installed `deriva_ml` is main line, whose objects need nothing from us."""
-    execution = importlib.import_module("deriva_ml.execution.execution").Execution
+    with _hydra_settings_kept():
+        execution = importlib.import_module("deriva_ml.execution.execution").Execution
     return hasattr(execution, "commit_output_assets")
+
+
+@contextmanager
+def _hydra_settings_kept() -> Iterator[None]:
+    """Set Hydra's settings aside: the release registers its own when it is imported, and fails where others are."""
+    hydra = sys.modules.get("hydra.core.config_store")
+    entries = hydra.ConfigStore.instance().repo.get("hydra", {}) if hydra else {}
+    ours = entries.pop("config.yaml", None)
+    try:
+        yield
+    finally:
+        if ours is not None:
+            entries["config.yaml"] = ours
 
 
 def handed_on() -> dict[str, Any]:
