@@ -136,6 +136,8 @@ def _tiered(ml: DerivaML, execution: str) -> Tiered:
             remedy="Judge a run of deriva-ml-run, or of a script made from basic_execution.py.",
         )
     receipt = max(own, key=lambda each: each.tier)
+    if (receipt.hostname, receipt.catalog_id) != (ml.host_name, str(ml.catalog_id)):
+        raise UsageError(f"The receipt of execution {execution} is about {receipt.catalog_id} on {receipt.hostname}.")
     return Tiered(
         tier=receipt.tier,
         passed=receipt.verdict is Status.PASS,

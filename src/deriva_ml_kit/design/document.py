@@ -26,7 +26,8 @@ _BEFORE_STATUS = re.compile(r"\s*(?:[-*]\s+)?(?:(?i:\**Status\**:)\**)?[ \t]*")
 _ITEM = re.compile(r"([ \t]*)[-*+][ \t]+(.*)")
 _KEY = re.compile(r"\**([A-Z][A-Za-z ]*?)\**(?:[ \t]*\(([^)]*)\))?\**:\**(?:\s+|$)(.*)", re.DOTALL)
 _NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-_THRESHOLD = re.compile(rf"([A-Za-z][\w.]*(?:[ -][A-Za-z][\w.]*)*)`?\s*(>=|<=|≥|≤|>|<)\s*`?({_NUMBER})(\s*%)?")
+_WORD = r"(?!(?:and|or)\b)[A-Za-z][\w.]*"
+_THRESHOLD = re.compile(rf"(\b{_WORD}(?:[ -]{_WORD})*)`?\s*(>=|<=|≥|≤|>|<)\s*`?({_NUMBER})(\s*%)?")
 _CODE = re.compile(r"`([^`]+)`")
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _SET = re.compile(rf"({_NAME.pattern})\s*(?:[=:]\s*(.+))?", re.DOTALL)

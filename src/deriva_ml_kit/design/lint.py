@@ -259,7 +259,8 @@ def _hyperparameters(design: Design) -> Iterator[Fault]:
     item = design.item(REQUIREMENTS, "Hyperparameters")
     if item is None:
         return
-    if not design.hyperparameters and not _NONE.fullmatch(item.text):
+    begun = any(_is_placeholder(design, line) for line in item.lines)
+    if not design.hyperparameters and not begun and not _NONE.fullmatch(item.text):
         yield _fault(
             design,
             item.line,

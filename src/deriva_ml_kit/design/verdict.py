@@ -19,6 +19,7 @@ from deriva_ml_kit.design.measure import Measured, Used, measure
 from deriva_ml_kit.errors import KitError, UsageError
 from deriva_ml_kit.mainline import DerivaML, ExecutionRecord, ExecutionStatus
 from deriva_ml_kit.mainline.catalog.rids import tables_of
+from deriva_ml_kit.mainline.execution.consumed import inputs_of
 
 OVERRIDE = "[tier override:"
 
@@ -119,6 +120,7 @@ def judge(
     threshold = named.threshold(design, metric)
     _refuse_design(design, threshold, tiered)
     _refuse_execution(ml.lookup_execution(execution), tiered)
+    _refuse_inputs(ml, execution, tiered)
     measured = measure(ml, design, execution, metric=threshold.metric, used=tiered.datasets, pins=pins)
     return Verdict(execution, threshold, measured, tiered.overrides)
 
@@ -217,6 +219,19 @@ def _refuse_execution(execution: ExecutionRecord, tiered: Tiered) -> None:
         raise UsageError(
             f"Execution {rid} has a tier override in {where}: one of them was changed.",
             remedy="Run it again; an override has to be visible everywhere.",
+        )
+
+
+def _refuse_inputs(ml: DerivaML, execution: str, tiered: Tiered) -> None:
+    """The receipt must name the datasets that the catalog has on record; older catalogs do not say the version."""
+    on_record = {each.dataset: each.version for each in inputs_of(ml, executions=[execution])[0]}
+    said = {each.rid: each.version for each in tiered.datasets}
+    if said.keys() != on_record.keys() or any(on_record[rid] not in (None, said[rid]) for rid in said):
+        names = [", ".join(f"{rid}@{version}" for rid, version in sorted(each.items())) for each in (said, on_record)]
+        raise UsageError(
+            f"The receipt of execution {execution} names the datasets {names[0] or 'none'}, the catalog has "
+            f"{names[1] or 'none'} on record: one of them was changed.",
+            remedy="Run it again.",
         )
 
 

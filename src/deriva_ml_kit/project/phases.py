@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import PurePosixPath
 
 from deriva_ml_kit.design.document import FOLDER, VALIDATION
 from deriva_ml_kit.design.lint import APPROVED, BUILT, RID, VALIDATED, faults_of
 from deriva_ml_kit.project.holdings import Held, Holdings, Run, Unreachable
 from deriva_ml_kit.project.survey import Named, Survey
 from deriva_ml_kit.tiers.receipt import Receipt, Status
+from deriva_ml_kit.tiers.reentry import harmless
 
 DEVELOPMENT = "Development"
 SIZE = range(50, 201)
-_DOCUMENTS = (".md", ".rst", ".txt")
 _SHOWN = 4
 
 
@@ -252,9 +251,10 @@ class Judge:
             return f"it is for catalog {receipt.catalog_id} on {receipt.hostname}"
         if receipt.code.dirty:
             return "files were not committed when it was made"
-        if not self._fits(receipt):
+        if receipt.code.commit != self.seen.commit:
             changed = self._code_since(receipt)
-            return f"code changed since: {', '.join(changed[:_SHOWN])}" if changed else "its commit is not here"
+            told = f", and code changed since: {', '.join(changed[:_SHOWN])}" if changed else ""
+            return f"it was made at commit {receipt.code.commit[:8]}{told}"
         return ""
 
     def _fits(self, receipt: Receipt) -> bool:
@@ -263,7 +263,7 @@ class Judge:
     def _code_since(self, receipt: Receipt) -> list[str] | None:
         """Files that decide what runs, and changed since a receipt's commit; None if that is not known."""
         changed = self.seen.changed_since(receipt.code.commit)
-        return None if changed is None else [path for path in changed if not _is_document(path)]
+        return None if changed is None else [path for path in changed if not harmless(path, receipt.config)]
 
     def _commit(self, receipt: Receipt) -> str:
         here = " (checked out)" if receipt.code.commit == self.seen.commit else ""
@@ -272,17 +272,6 @@ class Judge:
     def _judged(self) -> bool:
         status = self.seen.design.status if self.seen.design else None
         return status is not None and status.word in (BUILT, VALIDATED)
-
-
-def _is_document(path: str) -> bool:
-    """Whether a file says nothing about what runs; a pin or a catalog's name is told by the receipt itself."""
-    parts = PurePosixPath(path)
-    return (
-        parts.suffix in _DOCUMENTS
-        or parts.name in ("LICENSE", "NOTICE", ".gitignore")
-        or parts.parts[0] in ("docs", "tests", "labels")
-        or (parts.suffix in (".toml", ".json") and len(parts.parts) > 1)
-    )
 
 
 def _listed(names: list[Named]) -> str:
