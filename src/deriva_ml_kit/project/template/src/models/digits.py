@@ -130,6 +130,7 @@ def learn(
         Records(test.pixels, test.digits, rids=test.rids.tolist()),
         classes=classes,
     )
+    ev.without("groups", "the scans do not say who wrote them")
     fit = Fit(classes, **settings)
     for _ in ev.epochs(epochs):
         for numbers in ev.batches(fit.batches(len(train))):
