@@ -188,7 +188,7 @@ def _rows(
     if link is None:
         return
     path = f"/attribute/A:={table_name(table.schema.name, table.name)}/Filename={urlquote(name, '')}"
-    path += f"{link.from_asset}/Asset_Role=Output"
+    path += f"/L:=(RID)=({link.path}:{urlquote(link.asset, '')})/Asset_Role=Output"
     path += f"/E:=({urlquote(link.other, '')})=({table_name(ml.ml_schema, 'Execution')}:RID)"
     if executions is not None:
         path += f"/{any_of('RID', sorted(executions))}"
@@ -196,6 +196,7 @@ def _rows(
     if script is not None:
         path += f"/URL::regexp::{urlquote(f'/{re.escape(script)}$', '')}"
     path += (
+        "/$E"  # a row for each execution: several have the same workflow, and a path has a row for each of its last
         "/asset:=A:RID,made:=A:RCT,name:=A:Filename,url:=A:URL,md5:=A:MD5,length:=A:Length,asset_by:=A:RCB"
         ",execution:=E:RID,status:=E:Status,description:=E:Description,execution_by:=E:RCB"
         ",workflow:=W:URL,checksum:=W:Checksum@sort(made::desc::,asset::desc::)"
