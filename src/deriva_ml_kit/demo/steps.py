@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,9 @@ def _host(run: Run) -> Result:
 
 def _schema(run: Run) -> Result:
     chosen = ["--catalog-id", run.catalog_id] if run.catalog_id else []
-    return run.script("make_schema.py", *chosen, catalog=False)
+    result = run.script("make_schema.py", *chosen, catalog=False)
+    commit(run.shell, f"The catalog: {result['catalog_id']} on {result['hostname']}")
+    return result
 
 
 def _ingest(run: Run) -> Result:
@@ -154,8 +157,8 @@ def _verdict(run: Run) -> Result:
 
 
 def _passed(result: Mapping[str, Any]) -> str:
-    statuses = list(result["checks"].values())
-    return f"{statuses.count('pass')} of {len(statuses)} checks passed"
+    counts = Counter(result["checks"].values())
+    return f"{counts['pass']} checks passed, {counts['skip']} skipped"
 
 
 def _dry(result: Mapping[str, Any]) -> str:
