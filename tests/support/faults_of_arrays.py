@@ -18,10 +18,12 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from threadpoolctl import threadpool_limits
 
 from deriva_ml_kit.tiers.evidence import Evidence, Records
 
 REGRESSION = ("diabetes",)
+threadpool_limits(1)  # on matrices this small, threads mostly wait for each other
 
 
 @dataclass(frozen=True)

@@ -293,6 +293,22 @@ def test_the_range_of_every_column_counts() -> None:
         assert f"column {column}" in str(check.detail)
 
 
+def test_text_has_no_ranges_and_may_be_learnt_from() -> None:
+    x = np.array([f"word {row}" for row in range(60)])
+    y = np.arange(60) % 2
+    ev = Evidence(1)
+    ev.data(Records(x, y), classes=[0, 1])
+    found = judged(ev, profile(ev))
+    for check in ("inputs_finite", "input_ranges", "no_oracle"):
+        assert found[check].status is Status.SKIP
+    assert found["shapes"].status is found["inputs_vary"].status is Status.PASS
+
+
+@pytest.mark.parametrize("baseline", ({"inputs": {}}, {"inputs": {"shape": [64]}}, {"inputs": None}, {}))
+def test_a_profile_without_ranges_is_no_baseline(baseline: dict[str, Any]) -> None:
+    assert judged(play(experiment(), 2), baseline)["input_ranges"].status is Status.INSUFFICIENT
+
+
 def trial(losses: Sequence[Sequence[float]], right: bool = True) -> dict[str, Check]:
     """A trial that gives one list of losses after the other."""
     y = np.arange(50) % 2

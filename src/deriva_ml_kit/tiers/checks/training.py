@@ -119,9 +119,8 @@ def repeatable(material: Material) -> Finding:
         "dropout, augmentation, workers."
     )
     if len(first) or len(second):
-        same = len(first) == len(second) and bool(
-            np.allclose(first, second, rtol=SAME, atol=1e-12)
-        )  # NaN is not the same
+        alike = len(first) == len(second)
+        same = alike and bool(np.allclose(first, second, rtol=SAME, atol=1e-12))  # NaN is never the same
         value = {"first": _short(first), "second": _short(second)}
         return judged(same, value, "the same losses", remedy=remedy)
     share = _agree(one, other)
