@@ -112,6 +112,11 @@ class Repository:
         command = ["git", "-c", "user.name=T", "-c", "user.email=t@example.org", *arguments]
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=True).stdout.strip()
 
+    def workflow(self, workflow_type: str = "Training") -> Workflow:
+        """What the script is as a workflow."""
+        url, checksum = Workflow.get_url_and_checksum(self.script, allow_dirty=True)
+        return Workflow(name="Train", workflow_type=workflow_type, url=url, checksum=checksum, version="1")
+
     def commit(self, text: str) -> None:
         """A new version of the script."""
         self.script.write_text(text)
@@ -121,14 +126,11 @@ class Repository:
 
 def plan(bench: Bench, repository: Repository, **more: Any) -> Plan:
     """A run of the script on all images."""
-    workflow = Workflow(
-        name="Train", workflow_type="Training", url="https://example.org/train.py", checksum="c0ffee", version="1"
-    )
     given: dict[str, Any] = {
         "name": "train",
         "script": repository.script,
         "config": {"model_config": {"learning_rate": 0.5, "epochs": 40}},
-        "workflow": workflow,
+        "workflow": repository.workflow(),
         "datasets": [bench.spec],
         "description": "Learn three digits",
     }

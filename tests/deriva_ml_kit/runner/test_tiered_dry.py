@@ -14,7 +14,7 @@ from bench import MODEL, Bench, Repository, Training, bench, plan, read
 from deriva.core import HatracStore
 
 from deriva_ml_kit.errors import Faults, KitError, Undecidable, UsageError
-from deriva_ml_kit.mainline import DatasetSpec, DerivaML, DerivaMLException, Workflow
+from deriva_ml_kit.mainline import DatasetSpec, DerivaML, DerivaMLException
 from deriva_ml_kit.runner import dry, preflight
 from deriva_ml_kit.runner.limit import time_limit
 from deriva_ml_kit.runner.outputs import UnknownTerm
@@ -161,9 +161,8 @@ def test_a_model_that_cannot_be_made_is_told_apart_from_data_that_cannot_be_load
 
 
 def test_a_workflow_type_that_is_no_term_is_refused(lab: Bench, repository: Repository, ml: DerivaML) -> None:
-    workflow = Workflow(name="T", workflow_type="Trainig", url="https://example.org/t.py", checksum="1", version="1")
     with pytest.raises(Faults, match="there is no term Trainig"):
-        play(lab, repository, ml, workflow=workflow)
+        play(lab, repository, ml, workflow=repository.workflow("Trainig"))
 
 
 def test_a_term_that_does_not_exist_fails(lab: Bench, repository: Repository, ml: DerivaML) -> None:
