@@ -292,8 +292,9 @@ def _enough(codes: Array, columns: int) -> bool:
 def _isolating(rows: Array, codes: Array) -> list[int]:
     """Return the columns that hold the label, as a number or one column a class.
 
-    None are returned unless every class has its column. Such a column hardly varies within the classes: the distance of a class from the next is many times the spread. The
-    petals of Iris setosa are apart from those of other species by 7 spreads, a label among the inputs by any number.
+    None are returned unless every class has its column. Such a column hardly varies within the classes: the distance of
+    a class from the next is many times the spread. The petals of Iris setosa are apart from those of other species by 7
+    spreads, a label among the inputs by any number.
     """
     member = np.eye(codes.max() + 1)[codes]
     step = max(1, _BLOCK // max(member.shape))
