@@ -131,10 +131,8 @@ def _configuration(change: Change, there: set[str], here: set[str]) -> Iterator[
             same = old_pins[name].partition("@")[0] == pins[name].partition("@")[0]
             part = Part.patch if same else Part.minor
             yield part, f"{name} is {'now' if same else 'another dataset,'} {pins[name]} (was {old_pins[name]})"
-    if change.after is None and not before:
-        yield Part.major, "configuration removed"
-    elif change.before is None and not after:
-        yield Part.minor, "configuration added"
+    if change.path.endswith((".yaml", ".yml")) and None in (change.before, change.after):
+        yield (Part.minor, "configuration added") if change.before is None else (Part.major, "configuration removed")
     yield (None, "comments only") if _same_code(change) else (Part.patch, "values of the configuration")
 
 
@@ -179,7 +177,8 @@ def _names(path: str, text: str | None) -> set[str]:
     found = set(_pins(path, text))
     for call in _calls(text) if path.endswith(".py") else ():
         given = [keyword.value for keyword in call.keywords if keyword.arg == "name"]
-        if not given and _called(call).endswith("_config"):  # multirun_config("lr_sweep", …)
+        called = _called(call)
+        if not given and (called.endswith("_config") or called.startswith("store_")):  # multirun_config("lr_sweep", …)
             given = call.args[:1]
         found |= {value.value for value in given if isinstance(value, ast.Constant) and isinstance(value.value, str)}
     return found

@@ -328,7 +328,7 @@ def _execute(args: argparse.Namespace, path: Path, executed: Path, given: Mappin
         language="python",
         progress_bar=sys.stderr.isatty() and not args.json,
         log_output=args.log_output,
-        extra_arguments=["--log-level=ERROR"],  # else each run begins with a warning about local TCP
+        extra_arguments=["--log-level=CRITICAL"],  # else a warning about local TCP, and Ctrl-C as a traceback
     )
 
 
@@ -394,14 +394,15 @@ def _failed(error: BaseException, path: Path, executed: Path, recorded: _Recorde
     """Note why the execution ends, and say it for a person."""
     from deriva_ml_kit.mainline import ExecutionStatus  # noqa: PLC0415
 
-    interrupted = isinstance(error, KeyboardInterrupt)
+    # Ctrl-C reaches the kernel as well, and it may be first to say so.
+    interrupted = isinstance(error, KeyboardInterrupt) or getattr(error, "ename", None) == "KeyboardInterrupt"
     told = "interrupted" if interrupted else _told(error, executed)
     rid = recorded.execution_rid if recorded else None
     if recorded and rid:
         status = ExecutionStatus.Aborted if interrupted else ExecutionStatus.Failed
         _connect(recorded).lookup_execution(rid).update_status(status, told)
     if interrupted:
-        return error
+        return KeyboardInterrupt()
     left = f"Execution {rid} is Failed." if rid else "It had begun no execution; nothing was written."
     shown = _traceback(error)
     copy = f" The executed copy, up to there: {executed}" if executed.is_file() else ""
