@@ -23,7 +23,7 @@ import pandas  # noqa: F401
 import deriva_ml_kit.datasets.dev
 import deriva_ml_kit.features
 import deriva_ml_kit.mainline.bag.cache
-import deriva_ml_kit.runner  # noqa: F401
+import deriva_ml_kit.runner.tiered  # noqa: F401
 
 
 def play(run: dict[str, Any]) -> None:

@@ -14,10 +14,11 @@ from deriva_ml_kit.mainline import DatasetSpec
 pytestmark = pytest.mark.catalog
 
 PREDICT = '''
-def run(model, data, out, max_batches):
+def run(model, data, out, evidence):
     """Predict one thing for every image."""
+    evidence.without("data", "it says the same of everything")
     record = out.feature("Image", "FEATURE")
-    rows = list(data.tables["Image"]["RID"])[:max_batches]
+    rows = list(evidence.batches(data.tables["Image"]["RID"]))
     added = out.features(record(Image=rid, Diagnosis="TERM", Confidence=0.5) for rid in rows)
     (out.file("model.best.pt", asset_type="Model_File")).write_bytes(b"weights")
     (out.file("README", asset_type="Output_File")).write_text("what this is")
@@ -40,6 +41,13 @@ def arguments(*more: object, workflow_type: str = "Training") -> list[object]:
     return ["--workflow-type", workflow_type, "--json", *more]
 
 
+def tiers_1_and_2(project: Any, *given: object) -> Any:
+    """The outcome of a real run, after the dry run that it asks for."""
+    dry = project.run("basic", *given, "--dry-run")
+    assert dry.code == 0, dry.err
+    return project.run("basic", *given)
+
+
 def replace_region(name: str, body: str) -> Any:
     pattern = rf"(# >>> edit: {name}\n).*?(# <<< edit: {name}\n)"
     return lambda text: re.sub(pattern, lambda m: m[1] + body + m[2], text, flags=re.DOTALL)
@@ -51,8 +59,8 @@ def test_unedited_it_runs_on_any_dataset_and_its_outputs_are_in_the_catalog(
     config = project.folder / "small.toml"
     config.write_text("batch_size = 3\n")
     asset = gallery.masks[0]
-    done = project.run(
-        "basic",
+    done = tiers_1_and_2(
+        project,
         *arguments("--dataset", "@".join(dataset), "--asset", asset, "--config", config, "--description", "First"),
     )
     assert done.code == 0, done.err
@@ -99,12 +107,46 @@ def test_a_dry_run_loads_builds_and_runs_two_batches_and_writes_nothing(
     assert gallery.snaptime == before[0]
 
 
+def test_unedited_it_goes_through_all_three_tiers(gallery: Any, project: Any, dataset: tuple[str, str]) -> None:
+    given = arguments("--dataset", "@".join(dataset))
+    first, second, third = (project.run("basic", *given, *more) for more in (["--dry-run"], [], ["--tier", "3"]))
+    for tier, done in enumerate((first, second, third), start=1):
+        assert done.code == 0, done.err
+        assert (done.result["tier"], done.result["verdict"]) == (tier, "pass")
+    assert Path(first.result["receipt"]).is_relative_to(project.folder / ".deriva-ml/receipts")
+    rid = third.result["execution_rid"]
+    names = {asset.filename for asset in gallery.ml.list_execution_assets(rid) if asset.asset_table != "Image"}
+    assert names >= {"receipt-tier1.json", "receipt-tier3.json", "baseline-profile.json", "summary.csv", "metrics.json"}
+
+
+def test_a_real_run_without_the_dry_run_before_it_says_what_to_type(
+    gallery: Any, project: Any, dataset: tuple[str, str]
+) -> None:
+    before = gallery.count("Execution")
+    refused = project.run("basic", *arguments("--dataset", "@".join(dataset)))
+    assert refused.code == 2
+    assert "--dry-run" in refused.result["error"]["remedy"]
+    assert gallery.count("Execution") == before
+
+
+def test_a_run_that_shows_nothing_is_told_what_it_lacks_and_its_result_is_printed_all_the_same(
+    gallery: Any, project: Any
+) -> None:
+    body = 'def run(model, data, out, evidence):\n    return {"rows": 1}\n'
+    project.edit("basic", replace_region("run", body))
+    done = project.run("basic", *arguments("--dry-run"))
+    assert done.code == 2
+    error = done.result["error"]
+    assert "evidence().data(" in error["message"]
+    assert error["result"]["metrics"] == {"rows": 1}
+
+
 def test_an_edited_run_writes_feature_values_and_files_of_any_name(
     gallery: Any, project: Any, dataset: tuple[str, str], feature: str
 ) -> None:
     body = PREDICT.replace("FEATURE", feature).replace("TERM", "Glaucoma")
     project.edit("basic", replace_region("run", body))
-    done = project.run("basic", *arguments("--dataset", "@".join(dataset)))
+    done = tiers_1_and_2(project, *arguments("--dataset", "@".join(dataset)))
     assert done.code == 0, done.err
     assert done.result["feature_values"] == 4
     assert {output["filename"] for output in done.result["outputs"]} == {"model.best.pt", "README", "metrics.json"}
@@ -112,7 +154,7 @@ def test_an_edited_run_writes_feature_values_and_files_of_any_name(
     assert sorted(row["Image"] for row in rows) == sorted([*gallery.images[:3], gallery.images[5]])
 
 
-@pytest.mark.parametrize("dry", [["--dry-run"], []])
+@pytest.mark.parametrize("dry", [["--dry-run"], ["--override-tier", "to see it fail"]])
 def test_a_predicted_term_that_does_not_exist_fails_dry_as_well_as_real(
     project: Any, gallery: Any, dataset: tuple[str, str], feature: str, dry: list[str]
 ) -> None:
@@ -137,7 +179,7 @@ def test_a_predicted_term_that_does_not_exist_fails_dry_as_well_as_real(
 def test_outputs_that_cannot_work_are_refused_in_a_dry_run_already(
     project: Any, gallery: Any, line: str, words: str
 ) -> None:
-    body = f"def run(model, data, out, max_batches):\n    {line}    return {{}}\n"
+    body = f"def run(model, data, out, evidence):\n    {line}    return {{}}\n"
     project.edit("basic", replace_region("run", body))
     done = project.run("basic", *arguments("--dry-run"))
     assert done.code in {1, 2}
@@ -208,7 +250,8 @@ def test_uncommitted_changes_are_refused_before_an_execution_exists(project: Any
     assert refused.code == 2
     assert "basic_execution.py" in refused.result["error"]["message"]
     assert gallery.count("Execution") == before
-    assert project.run("basic", *arguments("--allow-dirty")).code == 0
+    allowed = project.run("basic", *arguments("--allow-dirty", "--override-tier", "only looking"))
+    assert allowed.code == 0, allowed.err
 
 
 def test_a_dataset_whose_feature_values_leave_a_boolean_empty_can_be_loaded(
@@ -231,7 +274,8 @@ def test_the_types_of_a_dataset_tell_its_part_in_a_split(project: Any, dataset: 
         "load": "def load(bags, assets):\n"
         "    return [part.dataset_types for bag in bags for part in [bag, *bag.list_dataset_children(recurse=True)]]\n",
         "build": "def build(data, config):\n    return None\n",
-        "run": "def run(model, data, out, max_batches):\n    return {'types': data}\n",
+        "run": "def run(model, data, out, evidence):\n"
+        "    evidence.without('data', 'only looks')\n    return {'types': data}\n",
     }
     for name, body in bodies.items():
         project.edit("basic", replace_region(name, body))

@@ -195,7 +195,9 @@ def test_a_run_that_is_killed_before_its_receipt_is_complete_and_opens_no_gate(
 
 
 def test_a_part_of_another_execution_is_linked_to_it(lab: Bench, project: Repository, ml: DerivaML) -> None:
-    workflow = Workflow(name="Sweep", workflow_type="Training", url="https://e.org/s.py", checksum="1", version="1")
+    workflow = Workflow(
+        name="Sweep", workflow_type="Training", url="https://example.org/s.py", checksum="1", version="1"
+    )
     with ml.create_execution(ExecutionConfiguration(description="All"), workflow=workflow) as parent:
         pass
     played = overridden(lab, project, ml, Training(), parent=parent.execution_rid, sequence=3)
