@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from deriva_ml_kit.tiers.checks import RULES, checks, profile
-from deriva_ml_kit.tiers.checks.binomial import at_least, at_most
+from deriva_ml_kit.tiers.checks.tails import at_least, at_most, overlap_at_least
 from deriva_ml_kit.tiers.estimate import estimate
 from deriva_ml_kit.tiers.evidence import Evidence, Records
 from deriva_ml_kit.tiers.receipt import Status, verdict
@@ -131,3 +131,11 @@ def test_binomial_tails_are_those_of_scipy(trials: int, data: st.DataObject) -> 
     assert at_most(successes, trials, chance) == pytest.approx(
         stats.binom.cdf(successes, trials, chance), rel=1e-9, abs=1e-13
     )
+
+
+@given(st.integers(1, 300), st.data())
+def test_tails_of_overlaps_are_those_of_scipy(count: int, data: st.DataObject) -> None:
+    rare, alarms = data.draw(st.integers(0, count)), data.draw(st.integers(0, count))
+    hits = data.draw(st.integers(0, min(rare, alarms)))
+    expected = stats.hypergeom.sf(hits - 1, count, rare, alarms)
+    assert overlap_at_least(hits, count, rare, alarms) == pytest.approx(expected, rel=1e-8, abs=1e-12)

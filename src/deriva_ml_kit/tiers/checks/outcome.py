@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from deriva_ml_kit.tiers.checks.binomial import at_least, at_most
 from deriva_ml_kit.tiers.checks.finding import Finding, insufficient, judged, listed, skip
 from deriva_ml_kit.tiers.checks.labels import NO_VOCABULARY, outside
 from deriva_ml_kit.tiers.checks.material import Array, Material, Task, encode
+from deriva_ml_kit.tiers.checks.tails import at_least, at_most, overlap_at_least
 from deriva_ml_kit.tiers.evidence import as_array
 
 CHANCE = 0.01
@@ -72,10 +72,8 @@ def vary(material: Material) -> Finding:
     if material.task is Task.CLASSES:
         predicted = encode(found.predicted, material.classes)
         counts = {name: number for name, number in predicted.counts().items() if number}
-        if (
-            found.truth is not None
-            and len(set(encode(material.chosen(found.truth), material.classes).codes.tolist())) < 2
-        ):
+        truth = None if found.truth is None else encode(material.chosen(found.truth), material.classes)
+        if truth is not None and len(set(truth.codes.tolist())) < 2:
             raise insufficient("All validation records are of one class.", "Draw validation records of every class.")
         return judged(len(counts) > 1, {"different": len(counts)}, {"different": "2 at least"}, remedy=remedy)
     spread = _spread(_numbers(found.predicted))
@@ -120,9 +118,9 @@ def _beats_majority(material: Material) -> Finding:
         return judged(True, value, {"p below": CHANCE}, remedy="")
     if LOPSIDED < majority < 1:
         most = int(np.bincount(truth.codes[usable]).argmax())
-        value["p of telling the rest"] = told = _told_apart(
-            truth.codes[usable] != most, predicted.codes[usable] != most
-        )
+        rare, alarm = truth.codes[usable] != most, predicted.codes[usable] != most
+        told = overlap_at_least(int((rare & alarm).sum()), count, int(rare.sum()), int(alarm.sum()))
+        value["p of telling the rest"] = told
         if told < CHANCE:
             return judged(True, value, {"p below": CHANCE}, remedy="")
     if majority < 1 and at_most(right, count, (1 + majority) / 2) < MISSED:
@@ -130,14 +128,6 @@ def _beats_majority(material: Material) -> Finding:
     raise insufficient(
         f"{right} of {count} right, where the commonest class makes {majority:.0%}: too few to tell.", MORE, value=value
     )
-
-
-def _told_apart(truth: Array, predicted: Array) -> float:
-    """Return the chance that as many rare records are found by as many alarms given blindly (Fisher's exact test)."""
-    count, rare, alarms = len(truth), int(truth.sum()), int(predicted.sum())
-    hits = int((truth & predicted).sum())
-    ways = sum(math.comb(rare, k) * math.comb(count - rare, alarms - k) for k in range(hits, min(rare, alarms) + 1))
-    return ways / math.comb(count, alarms)
 
 
 def _beats_mean(material: Material) -> Finding:
