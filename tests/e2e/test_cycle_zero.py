@@ -1,14 +1,21 @@
 """The main job: an empty folder becomes a judged model, and a second run finds everything done."""
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from deriva_ml_kit.mainline import DerivaML
+
 pytestmark = [pytest.mark.catalog, pytest.mark.e2e, pytest.mark.timeout(900)]
 PROGRAM = Path(sys.executable).with_name("cycle-zero")
+ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "skills/execution-lifecycle/scripts/basic_execution.py"
+SEED = json.loads((ROOT / "tests/data/seed-commands.json").read_text(encoding="utf-8"))
 
 
 def cycle_zero(folder, host):
@@ -93,3 +100,55 @@ def test_a_second_run_says_what_is_there_and_changes_nothing(first, steps, local
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("already there") == len(steps) - 1
     assert json.loads(again.stdout.splitlines()[-1])["verdict"] == steps["verdict"]
+
+
+@pytest.fixture(scope="module")
+def typed(first, steps, local_host):
+    """Every command line of the source document's phases 5 to 7, typed in the project as it stands there."""
+    folder, _ = first
+    shutil.copy(TEMPLATE, folder / "src/scripts/train_resnet50.py")
+    for command in (["git", "add", "src/scripts"], ["git", "commit", "-qm", "A script of the template"]):
+        subprocess.run(command, cwd=folder, check=True)
+    rid, _, version = steps["development"]["pin"].partition("@")
+    values = {
+        "data.example.org": steps["schema"]["hostname"],
+        "--catalog-id 1": f"--catalog-id {steps['schema']['catalog_id']}",
+        "--hostname ...": f"--hostname {steps['schema']['hostname']}",
+        "--catalog-id ...": f"--catalog-id {steps['schema']['catalog_id']}",
+        "--dataset-rid ...": f"--dataset-rid {rid}",
+        "--version ...": f"--version {version}",
+        "<dev_rid>": rid,
+        "<dev_version>": version,
+        "<type>": "minor",
+    }
+    ended = {}
+    for line in (command["line"] for command in SEED["commands"]):
+        filled = line
+        for placeholder, value in values.items():
+            filled = filled.replace(placeholder, value)
+        ended[line] = subprocess.run(
+            shlex.split(filled), cwd=folder, env=local_host.person_env, capture_output=True, text=True, check=False
+        )
+    return ended
+
+
+@pytest.mark.parametrize("line", [command["line"] for command in SEED["commands"]])
+def test_a_command_of_the_source_document_works_as_it_stands_there(line, typed):
+    assert typed[line].returncode == 0, typed[line].stdout[-2000:] + typed[line].stderr[-3000:]
+    assert "Traceback" not in typed[line].stderr
+
+
+def test_the_sweep_has_one_parent_and_all_its_children_in_order(typed, steps, tmp_path):
+    ml = DerivaML(steps["schema"]["hostname"], steps["schema"]["catalog_id"], working_dir=tmp_path)
+    (parent,) = [found for found in ml.find_executions() if found.list_execution_children()]
+
+    assert parent.status == "Uploaded"
+    assert [child.status for child in parent.list_execution_children()] == ["Uploaded"] * 3
+
+
+def test_the_tag_stands_in_the_metadata_of_the_runs_after_it(typed, steps, tmp_path):
+    ml = DerivaML(steps["schema"]["hostname"], steps["schema"]["catalog_id"], working_dir=tmp_path)
+    newest = max(ml.find_executions(), key=lambda found: found.execution_rid)
+    (receipt,) = [asset for asset in newest.list_assets("Output") if asset.filename == "receipt-tier3.json"]
+
+    assert json.loads(receipt.download(tmp_path).read_text())["code"]["version"] == "0.1.0"
