@@ -83,8 +83,10 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     execution = ml.lookup_execution(args.execution)
     tiered = _tiered(ml, args.execution)
     found = verdict.judge(ml, design, args.execution, tiered, metric=args.metric, pins=root / place.PINS)
-    note = args.note if args.note is not None else (execution.description or design.title)
-    recorded = verdict.record(design, found, root / JOURNAL, note=note, ml=ml)
+    # What the runner has put into brackets behind the description is told by the execution itself.
+    described = re.sub(r"\s*\[[^\]]*\]", "", execution.description or "")
+    note = args.note if args.note is not None else (described or design.title)
+    recorded = verdict.record(design, found, place.near(root / JOURNAL), note=note, ml=ml)
     result = {**found.as_json(), "design": str(design.file), **recorded}
     if not found.met:
         raise verdict.Missed(found, result)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,8 @@ from deriva_ml_kit.tiers.receipt import Receipt, Status, parse
 ML = "deriva-ml"
 RECEIPTS = {2: "receipt-tier2.json", 3: "receipt-tier3.json"}
 FINISHED = ("Completed", "Uploaded")
-NEWEST = 5  # receipts of a tier that are looked at before it counts as not passed
+SOME = 5  # tables whose rows are counted
+NEWEST = 12  # receipts of a tier that are looked at before it counts as not passed
 CONNECT_SECONDS = 3.0
 SESSION = DEFAULT_SESSION_CONFIG | {"retry_connect": 0, "retry_read": 1, "timeout": (CONNECT_SECONDS, 20)}
 
@@ -97,7 +98,8 @@ class Holdings:
         elements: Table whose rows can be members -> (schema, linking table, column of the dataset, of the member).
         rows: Rows by table, for the tables that were asked about.
         datasets: The pinned datasets that exist, by RID.
-        runs: Newest runs of tiers 2 and 3, newest first.
+        runs: Newest runs of tiers 2 and 3 of this project, newest first.
+        others: How many of each were runs of other projects.
     """
 
     hostname: str
@@ -108,9 +110,17 @@ class Holdings:
     rows: dict[str, int] = field(default_factory=dict)
     datasets: dict[str, Held] = field(default_factory=dict)
     runs: dict[int, list[Run]] = field(default_factory=dict)
+    others: dict[int, int] = field(default_factory=dict)
 
 
-def holdings(hostname: str, catalog_id: str, pins: Sequence[Pin], labels: NamedFeature | None) -> Holdings:
+def holdings(
+    hostname: str,
+    catalog_id: str,
+    pins: Sequence[Pin],
+    labels: NamedFeature | None,
+    *,
+    ours: Callable[[Receipt], bool] = lambda receipt: True,
+) -> Holdings:
     """Ask a catalog.
 
     Args:
@@ -118,6 +128,7 @@ def holdings(hostname: str, catalog_id: str, pins: Sequence[Pin], labels: NamedF
         catalog_id: Number or alias.
         pins: The datasets that the project uses.
         labels: The feature with the labels.
+        ours: Whether a receipt is one of this project; a catalog may serve many.
 
     Raises:
         Unreachable: Nothing answers, nobody is logged in, or there is no such catalog; says what to do.
@@ -131,7 +142,7 @@ def holdings(hostname: str, catalog_id: str, pins: Sequence[Pin], labels: NamedF
             return found
         _count(found, catalog, labels)
         _datasets(found, catalog, pins, credential, labels)
-        _runs(found, catalog, HatracStore("https", hostname, credential, session_config=SESSION))
+        _runs(found, catalog, HatracStore("https", hostname, credential, session_config=SESSION), ours)
     except requests.HTTPError as error:
         raise _refused(error, hostname, catalog_id) from error
     except requests.RequestException as error:
@@ -210,7 +221,7 @@ def _count(found: Holdings, catalog: Any, labels: NamedFeature | None) -> None:
     tables = {table: found.tables[table] for table in found.elements if table in found.tables}
     if labels and (feature := found.features.get((labels.table, labels.name))):
         tables[feature.table] = feature.schema
-    for table, schema in list(tables.items())[:NEWEST]:
+    for table, schema in list(tables.items())[:SOME]:
         path = f"/aggregate/{urlquote(schema, '')}:{urlquote(table, '')}/n:=cnt(RID)"
         found.rows[table] = catalog.get(path).json()[0]["n"]
 
@@ -259,7 +270,7 @@ def _content(found: Holdings, then: Any, held: Held, labels: NamedFeature | None
     return Held(held.pin, held.versions, held.types, {t: n for t, n in records.items() if n}, labelled)
 
 
-def _runs(found: Holdings, catalog: Any, store: Any) -> None:
+def _runs(found: Holdings, catalog: Any, store: Any, ours: Callable[[Receipt], bool]) -> None:
     """Executions with a receipt of their own tier among their outputs; of each tier down to the newest that passed."""
     names = ",".join(urlquote(name, "") for name in RECEIPTS.values())
     rows = catalog.get(
@@ -271,8 +282,12 @@ def _runs(found: Holdings, catalog: Any, store: Any) -> None:
     for tier, name in RECEIPTS.items():
         runs = found.runs.setdefault(tier, [])
         for row in [row for row in rows if row["Filename"] == name][:NEWEST]:
-            runs.append(_run(store, row, tier))
-            if runs[-1].passed:
+            run = _run(store, row, tier)
+            if run.receipt and not ours(run.receipt):
+                found.others[tier] = found.others.get(tier, 0) + 1
+                continue
+            runs.append(run)
+            if run.passed:
                 break
 
 

@@ -192,7 +192,9 @@ class Judge:
             return self._unknown("receipts of real runs are in the catalog")
         run = self.best(tier)
         if run is None or run.receipt is None:
-            return State.OPEN, f"no execution with a receipt of tier {tier}" + (f": {run.why}" if run else "")
+            others = self.held.others.get(tier, 0)
+            told = f": {run.why}" if run else f"; {others} of other repositories" if others else ""
+            return State.OPEN, f"no execution with a receipt of tier {tier}{told}"
         receipt = run.receipt
         if not run.passed:
             failed = [check.id for check in receipt.checks if check.status is Status.FAIL]

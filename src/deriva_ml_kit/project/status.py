@@ -60,7 +60,9 @@ def progress(folder: Path, hostname: str | None = None, catalog_id: str | None =
     why: Unreachable | None = None
     if hostname and catalog_id:
         try:
-            held = holdings(hostname, catalog_id, seen.pins, seen.labels)
+            held = holdings(
+                hostname, catalog_id, seen.pins, seen.labels, ours=lambda receipt: seen.has(receipt.code.commit)
+            )
         except Unreachable as error:
             why = error
     judge = Judge(seen, held, why, hostname, catalog_id, local_receipts(seen.root))

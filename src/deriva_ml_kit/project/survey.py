@@ -118,6 +118,10 @@ class Survey:
         except UsageError:
             return None
 
+    def has(self, commit: str) -> bool:
+        """Whether the repository has a commit."""
+        return git(self.root, "cat-file", "-e", f"{commit}^{{commit}}") is not None
+
     def changed_since(self, commit: str) -> list[str] | None:
         """Files that differ between a commit and this one; None if the repository does not have it."""
         found = git(self.root, "diff", "--name-only", "--no-renames", f"{commit}^{{commit}}", "HEAD", "--")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -363,3 +364,11 @@ def test_the_designs_of_a_new_project_have_no_faults() -> None:
     report = lint(documents([folder]), lambda design: None)
 
     assert (report.files, report.faults) == (5, [])
+
+
+def test_the_example_of_the_skill_has_no_faults(project: Path) -> None:
+    page = Path(__file__).parents[3] / "skills/model-development-workflow/references/design-document.md"
+    (example,) = re.findall(r"```markdown\n(.*?)```", page.read_text(), re.DOTALL)
+    write(MODEL, example.replace("Status: Draft", "Status: Approved"))
+
+    assert told() == []
