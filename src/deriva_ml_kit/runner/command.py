@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -78,9 +79,7 @@ def main() -> NoReturn:
         SystemExit: Always; the code says how it went.
     """
     if _main_line_has_it():
-        from deriva_ml.run_model import main as main_lines  # noqa: PLC0415
-
-        sys.exit(main_lines())
+        sys.exit(import_module("deriva_ml.run_model").main())
     script.run(run, parser())
 
 
@@ -98,8 +97,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     catalog = made.add_argument_group("catalog (src/configs/deriva.py says which, if these do not)")
-    catalog.add_argument("--host", metavar="HOST[:PORT]", help="DERIVA host, such as localhost:8443")
-    catalog.add_argument("--catalog", metavar="ID", help="catalog on that host: a number or an alias")
+    catalog.add_argument("--host", "--hostname", metavar="HOST[:PORT]", help="DERIVA host, such as localhost:8443")
+    catalog.add_argument("--catalog", "--catalog-id", metavar="ID", help="catalog on that host: a number or an alias")
     configs = made.add_argument_group("configurations")
     configs.add_argument(
         "--config-dir",

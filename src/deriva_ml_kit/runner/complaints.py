@@ -60,8 +60,9 @@ def of_choice(override: Override, values: Sequence[Any], options: Options) -> It
     if group in GROUPS and group not in ADDED and override.is_add():
         yield Fault(f"{word}: {group} is chosen already", remedy=f"write {bare}")
     for value in values:
-        if isinstance(value, str) and value not in options[group]:
-            yield Fault(_no_option(group, value, options[group]))
+        for name in value if isinstance(value, list) else [value]:
+            if isinstance(name, str) and name not in options[group]:
+                yield Fault(_no_option(group, name, options[group]))
 
 
 def several(word: str) -> Fault:

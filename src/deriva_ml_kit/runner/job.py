@@ -317,17 +317,18 @@ def _source(script: Path, *, allow_dirty: bool) -> dict[str, Any]:
 
 
 def _hydra_folder() -> Path | None:
-    """Where Hydra has written what this job's configuration is."""
+    """Where Hydra has written what this job's configuration is; a sweep as a whole has no such folder."""
     from hydra.core.hydra_config import HydraConfig  # noqa: PLC0415
-    from omegaconf import OmegaConf  # noqa: PLC0415
+    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
 
     if not HydraConfig.initialized():
         return None
     hydra = HydraConfig.get()
-    if not hydra.output_subdir or OmegaConf.is_missing(hydra.runtime, "output_dir"):
+    try:
+        folder = Path(hydra.runtime.output_dir, hydra.output_subdir or "")
+    except OmegaConfBaseException:
         return None
-    folder = Path(hydra.runtime.output_dir, hydra.output_subdir)
-    return folder if folder.is_dir() else None
+    return folder if hydra.output_subdir and folder.is_dir() else None
 
 
 def _fields(given: Any) -> dict[str, Any]:

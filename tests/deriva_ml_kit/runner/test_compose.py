@@ -63,6 +63,7 @@ SAID = {
     "+experiment=my_experimen": REFUSED
     + "+experiment=my_experimen: experiment has no such option; did you mean 'my_experiment'? Options: my_experiment.",
     "model_config=zzz": REFUSED + "model_config=zzz: model_config has no such option; known: default_model, quick.",
+    "assets=[3-WMG]": REFUSED + "assets=3-WMG: assets has no such option; known: default_asset, kept, weights.",
     "+datasets=listed": REFUSED + "+datasets=listed: datasets is chosen already; write datasets=listed",
     "modelconfig=quick": REFUSED
     + "modelconfig=quick: there is no key 'modelconfig'; did you mean 'model_config'? Keys: assets, datasets, "
