@@ -13,7 +13,6 @@ from pathlib import Path
 from deriva_ml_kit.datasets.versions import version_fault
 from deriva_ml_kit.mainline import DatasetSpec, DerivaML, Workflow
 from deriva_ml_kit.mainline.bag.methods import readable
-from deriva_ml_kit.mainline.bag.stored import BagCache, tally
 from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.tiers.receipt import Check, Status
 
@@ -151,14 +150,11 @@ class BagSize:
 
 
 def bag_size(ml: DerivaML, spec: DatasetSpec) -> BagSize:
-    """How large a dataset is: measured if it is on this disk, else reckoned by the catalog."""
-    stored = BagCache(Path(ml.cache_dir)).cache_status(spec.rid, version=str(spec.version))
-    enough = ["cached_materialized"] if spec.materialize else ["cached_materialized", "cached_metadata_only"]
-    if stored["status"] in enough:
-        return BagSize(tally(Path(stored["cache_path"]))[0], 0)
-    found = ml.estimate_bag_size(spec)
+    """How large a dataset is, reckoned by the catalog."""
+    found: Mapping[str, Any] = ml.bag_info(spec)
     whole = int(found["total_estimated_bytes" if spec.materialize else "total_csv_bytes"])
-    return BagSize(whole, whole)
+    enough = ["cached_materialized"] if spec.materialize else ["cached_materialized", "cached_metadata_only"]
+    return BagSize(whole, 0 if found["status"] in enough else whole)
 
 
 def _rights(ml: DerivaML, table: str) -> Mapping[str, bool | None]:
