@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TABLE = "Execution_Asset"
 FIRST, SMALL = "receipt-tier1.json", "receipt-tier2.json"
 LOOKED_AT = 50
+AFTERWARDS = frozenset({"status", "outputs_uploaded", "provenance", "no_orphans"})  # of every real run
 GIT_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -34,6 +35,7 @@ class Found:
     """A receipt of tier 2 in the catalog.
 
     Attributes:
+        asset_rid: The asset.
         execution_rid: The execution whose output it is.
         made: When it was stored.
         receipt: What it says; None if it cannot be read.
@@ -41,6 +43,7 @@ class Found:
         faults: What speaks against it; it proves something only if nothing does.
     """
 
+    asset_rid: str
     execution_rid: str
     made: str
     receipt: Receipt | None
@@ -91,7 +94,7 @@ def _judge(
     if receipt is not None:
         faults += [*_of_receipt(receipt, ml, row), *_of_inputs(receipt, inputs), *_of_code(receipt, row, root)]
         first = _first(ml, receipt, row, beside, faults)
-    return Found(row["execution"], row["made"], receipt, first, tuple(faults))
+    return Found(row["asset"], row["execution"], row["made"], receipt, first, tuple(faults))
 
 
 def _of_row(row: Mapping[str, Any]) -> Iterator[str]:
@@ -104,6 +107,8 @@ def _of_row(row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_receipt(receipt: Receipt, ml: DerivaML, row: Mapping[str, Any]) -> Iterator[str]:
+    from deriva_ml_kit.tiers.checks import RULES  # noqa: PLC0415  (imports scipy)
+
     if receipt.tier != 2:
         yield f"it says that it is of tier {receipt.tier}"
     if receipt.execution_rid != row["execution"]:
@@ -113,6 +118,9 @@ def _of_receipt(receipt: Receipt, ml: DerivaML, row: Mapping[str, Any]) -> Itera
     if receipt.verdict is not Status.PASS:
         unmet = ", ".join(check.id for check in receipt.checks if check.status is receipt.verdict)
         yield f"it did not pass: {receipt.verdict} ({unmet})"
+    asked = {rule.id for rule in RULES if 2 in rule.tiers} | AFTERWARDS
+    if lacking := sorted(asked - {check.id for check in receipt.checks}):
+        yield f"it lacks checks: {', '.join(lacking)}"
 
 
 def _of_inputs(receipt: Receipt, recorded: Collection[tuple[str, str | None]]) -> Iterator[str]:

@@ -161,8 +161,7 @@ def _state(first: Receipt, request: Request) -> Iterator[str]:
     if first.verdict is not Status.PASS:
         unmet = [check.id for check in first.checks if check.status is first.verdict]
         yield f"it did not pass: {first.verdict} ({_listed(unmet)})"
-    if first.code.dirty:
-        yield "it was made with uncommitted changes"
+    yield from _uncommitted(first, request)
     if first.code.commit != request.code.commit:
         yield f"it was made at another commit, {first.code.commit[:10]}; now {request.code.commit[:10]}"
     if first.code.script != request.code.script:
@@ -196,16 +195,20 @@ def _data(before: Sequence[DatasetInput], now: Sequence[DatasetInput]) -> Iterat
 
 
 def _code(before: Receipt, request: Request, changed_files: Sequence[str] | None) -> Iterator[str]:
-    if before.code.dirty:
-        yield "it was made with uncommitted changes"
-    if request.code.dirty:
-        yield "there are uncommitted changes now"
+    yield from _uncommitted(before, request)
     if before.code.script != request.code.script:
         yield f"it is about another script, {before.code.script}"
     if changed_files is None:
         yield f"its commit {before.code.commit[:10]} is not in this repository: another project, or not fetched"
     elif changed := [path for path in changed_files if not harmless(path, request.config)]:
         yield f"code has changed since: {_listed(changed)}"
+
+
+def _uncommitted(before: Receipt, request: Request) -> Iterator[str]:
+    if before.code.dirty:
+        yield "it was made with uncommitted changes"
+    if request.code.dirty:
+        yield "there are uncommitted changes now"
 
 
 def _settings(before: Receipt, request: Request) -> Iterator[str]:
