@@ -35,6 +35,7 @@ NOTEBOOK = "DERIVA_ML_NOTEBOOK_PATH"
 OVERRIDES = "DERIVA_ML_HYDRA_OVERRIDES"
 RECORDED = "DERIVA_ML_SAVE_EXECUTION_RID"
 URL = "DERIVA_ML_WORKFLOW_URL"
+CHECKSUM = "DERIVA_ML_WORKFLOW_CHECKSUM"
 # Where Jupyter's server and the papermill program name the notebook that runs.
 NAMED_BY_OTHERS = ("PAPERMILL_INPUT_PATH", "JPY_SESSION_NAME")
 
@@ -203,9 +204,8 @@ def _workflow(ml: DerivaML, name: str, workflow_type: str, description: str) -> 
     """The notebook as a workflow; outside `deriva-ml-run-notebook` its file is found by what Jupyter says."""
     from deriva_ml_kit.mainline import Workflow  # noqa: PLC0415
 
-    if workflow_type == DEFAULT_TYPE and DEFAULT_TYPE not in {
-        t.name for t in ml.list_vocabulary_terms("Workflow_Type")
-    }:
+    known = {term.name for term in ml.list_vocabulary_terms("Workflow_Type")}
+    if workflow_type == DEFAULT_TYPE and DEFAULT_TYPE not in known:
         workflow_type = "Analysis"
     if URL in os.environ or (path := _notebook_path()) is None or not path.is_file():
         return ml.create_workflow(name, workflow_type, description)

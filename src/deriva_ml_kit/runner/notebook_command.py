@@ -25,6 +25,7 @@ from deriva_ml_kit import script
 from deriva_ml_kit.errors import KitError, Undecidable, UsageError
 from deriva_ml_kit.runner import notebook_file, overrides
 from deriva_ml_kit.runner.notebook import (
+    CHECKSUM,
     NOTEBOOK,
     OVERRIDES,
     RECORDED,
@@ -249,7 +250,7 @@ class _Recorded:
 
 def _run(args: argparse.Namespace, path: Path, given: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
     dry_run = _dry_run(args, typed)
-    variables = _variables(path, typed, dry_run=dry_run, allow_dirty=args.allow_dirty, config_dir=args.config_dir)
+    variables = _variables(path, typed, dry_run=dry_run, allow_dirty=args.allow_dirty)
     folder = Path(tempfile.mkdtemp(prefix="deriva-ml-notebook-"))
     executed, note = folder / path.name, folder / "execution.json"
     try:
@@ -258,22 +259,25 @@ def _run(args: argparse.Namespace, path: Path, given: Mapping[str, Any], typed: 
     except BaseException as error:
         raise _failed(error, path, executed, _recorded(note)) from error
     recorded = _recorded(note)
-    if dry_run:
-        return _dry(path, executed, recorded)
-    if recorded is None or recorded.execution_rid is None:
+    if recorded is None:
+        left = "nobody kept it from writing to a catalog" if dry_run else "nothing was kept"
         raise Undecidable(
-            f"{path.name} ran to its end, but it began no execution, so nothing was kept.",
-            remedy="Begin it in the first cell: ml, execution, config = run_notebook(). "
-            f"The executed copy is {executed}",
+            f"{path.name} ran to its end, but it began no execution with run_notebook(), so {left}.",
+            remedy=f"Begin with: ml, execution, config = run_notebook(). The executed copy is {executed}",
+        )
+    if recorded.execution_rid is None:
+        return {"dry_run": True, "notebook": str(path), "executed_copy": str(executed), "written": "nothing"}
+    if dry_run:
+        raise KitError(
+            f"A dry run was asked for, but {path.name} has recorded execution {recorded.execution_rid}.",
+            remedy="Let its code leave dry_run as it is given.",
         )
     result = _committed(recorded, executed)
     shutil.rmtree(folder)
     return result
 
 
-def _variables(
-    path: Path, typed: Sequence[str], *, dry_run: bool, allow_dirty: bool, config_dir: Path
-) -> dict[str, str]:
+def _variables(path: Path, typed: Sequence[str], *, dry_run: bool, allow_dirty: bool) -> dict[str, str]:
     """What the notebook's process is told: which file runs, at which commit, with which overrides.
 
     Raises:
@@ -286,16 +290,13 @@ def _variables(
     url, checksum = Workflow.get_url_and_checksum(path, allow_dirty=allow_dirty or dry_run)
     if not (allow_dirty or dry_run):
         notebook_file.require_stripped(path)
-    folders = [str(config_dir.resolve().parent), str(config_dir.resolve().parent.parent)]
-    kept = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
     return {
         NOTEBOOK: str(path),
         URL: url,
-        f"{URL.removesuffix('URL')}CHECKSUM": checksum,
+        CHECKSUM: checksum,
         OVERRIDES: json.dumps(list(typed)),
         "DERIVA_ML_ALLOW_DIRTY": str(allow_dirty).lower(),
         "DERIVA_ML_DRY_RUN": str(dry_run).lower(),
-        "PYTHONPATH": os.pathsep.join([*folders, *kept]),
     }
 
 
@@ -343,15 +344,6 @@ def _connect(recorded: _Recorded) -> DerivaML:
     from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415
 
     return DerivaML(recorded.hostname, recorded.catalog_id, working_dir=recorded.working_dir)
-
-
-def _dry(path: Path, executed: Path, recorded: _Recorded | None) -> dict[str, Any]:
-    if recorded is None:
-        raise Undecidable(
-            f"{path.name} ran to its end, but not through run_notebook(), so nobody kept it from writing to a catalog.",
-            remedy=f"Begin with: ml, execution, config = run_notebook(). The executed copy is {executed}",
-        )
-    return {"dry_run": True, "notebook": str(path), "executed_copy": str(executed), "written": "nothing"}
 
 
 def _committed(recorded: _Recorded, executed: Path) -> dict[str, Any]:

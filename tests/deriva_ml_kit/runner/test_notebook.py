@@ -22,6 +22,8 @@ from deriva_ml_kit.project.release import release, standing
 from deriva_ml_kit.runner import notebook_command, notebook_file
 from deriva_ml_kit.runner.unchanged import fingerprint
 
+pytestmark = pytest.mark.catalog
+
 CONFIGS = {
     "__init__.py": "",
     "deriva.py": """\
@@ -158,6 +160,15 @@ def test_a_dry_run_writes_nothing_and_cannot(project: Project, run: Run) -> None
     assert code == 1
     assert "cell 4: WroteInDryRun" in done["error"]["message"]
     assert fingerprint(project.ml) == before
+
+
+def test_a_notebook_that_begins_no_execution_is_told_so(project: Project, run: Run) -> None:
+    project.notebook("print(number)")
+
+    code, done = run("notebooks/means.ipynb", "dry_run=true")
+
+    assert code == 2
+    assert "nobody kept it from writing to a catalog" in done["error"]["message"]
 
 
 def test_an_uncommitted_notebook_is_refused(project: Project, run: Run) -> None:
