@@ -164,6 +164,7 @@ def test_a_dry_run_writes_nothing_and_cannot(project: Project, run: Run) -> None
 
 def test_a_notebook_that_begins_no_execution_is_told_so(project: Project, run: Run) -> None:
     project.notebook("print(number)")
+    project.commit()
 
     code, done = run("notebooks/means.ipynb", "dry_run=true")
 
