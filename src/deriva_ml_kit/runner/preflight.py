@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deriva_ml_kit.datasets.versions import version_fault
 from deriva_ml_kit.mainline import DatasetSpec, DerivaML, Workflow
