@@ -82,6 +82,7 @@ def run(config: DictConfig) -> SimpleNamespace:
     if word == "refuse":
         raise UsageError("No receipt of tier 1 fits.", remedy="Play tier 1 first.")
     if config.dry_run:
+        act(word)
         return SimpleNamespace(execution_rid=None, metrics={"learning_rate": config.model_config.learning_rate})
     ml, workflow = connect(config)
     exe = ml.create_execution(ExecutionConfiguration(description=f"job {number}"), workflow=workflow)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.runner.sweep import Result, play
 from deriva_ml_kit.runner.sweep.folder import SWEEPS, held
 from deriva_ml_kit.runner.sweep.jobs import expand, hydra_at_work
+from deriva_ml_kit.runner.sweep.play import traces_of
 
 THREE = "model_config.learning_rate=0.1,0.2,0.3"
 DRIVER = Path(sweep_driver.__file__)
@@ -248,6 +250,13 @@ def test_a_dry_run_plays_every_job_and_writes_nothing(bench: Bench) -> None:
     assert (result.parent_rid, result.folder, result.exit_code) == (None, None, 1)
     assert (bench.ml.catalog.get("/").json()["snaptime"], bench.executions()) == (snaptime, before)
     assert not (bench.folder / "project" / SWEEPS).exists()
+
+    bench.tell(1, "fail")
+    failed = bench.play(THREE, "dry_run=true")
+    (trace,) = traces_of(failed.folder, failed.rows) if failed.folder else [None]
+    assert trace
+    assert "no such luck" in trace.read_text()
+    shutil.rmtree(trace.parent.parent)
     with pytest.raises(UsageError, match="Some jobs of this sweep are dry runs"):
         bench.play("dry_run=true,false")
 

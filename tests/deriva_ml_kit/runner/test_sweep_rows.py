@@ -85,6 +85,12 @@ def test_the_table_shows_numbers_aligned_and_errors_below_their_job() -> None:
     assert tally(rows) == "1 of 3 jobs passed, 1 failed, 1 not run"
 
 
+def test_the_table_shows_the_metrics_in_which_jobs_differ_and_that_fit() -> None:
+    same = {"images": 80, "epochs": 3, "batches": 9, "seed": 1, "curve": [0.5] * 9}
+    rows = [Row(number, (), JobStatus.PASSED, metrics={**same, "accuracy": number / 3}) for number in range(2)]
+    assert as_text(rows).splitlines()[0].split()[4:] == ["accuracy", "images", "epochs", "batches", "overrides"]
+
+
 PASSED, FAILED, KILLED, INTERRUPTED = JobStatus.PASSED, JobStatus.FAILED, JobStatus.KILLED, JobStatus.INTERRUPTED
 
 

@@ -13,6 +13,7 @@ The job's own number, which is its place among the parent's children, is added t
 
 from __future__ import annotations
 
+import importlib
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -43,19 +44,43 @@ def as_overrides(parent_rid: str | None, folder: Path, swept: Iterable[str], don
     ]
 
 
-def play_job(task: Callable[[DictConfig], Any], config: DictConfig) -> Row:
-    """Play one job, and keep its row.
+class Player:
+    """Plays one job, and keeps its row; launchers hand it to their workers.
 
     Args:
         task: Does the work for a configuration; gives what was played (`execution_rid`, `metrics`) or None.
-        config: The job's configuration.
-
-    Returns:
-        The row, whatever the job did: an exception becomes its `error`.
-
-    Raises:
-        KeyboardInterrupt: Somebody stopped the sweep; the row says so.
     """
+
+    def __init__(self, task: Callable[[DictConfig], Any]) -> None:
+        self._task = task
+        self.__setstate__(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Import the library, in every process, before it takes over Hydra's state from the launching program.
+
+        The library stores a configuration of Hydra when it is imported, and fails or changes the jobs' configuration
+        if it comes later.
+        """
+        importlib.import_module("deriva_ml_kit.mainline")
+        self.__dict__.update(state)
+
+    def __call__(self, config: DictConfig) -> Row:
+        """Play a job.
+
+        Args:
+            config: The job's configuration.
+
+        Returns:
+            The row, whatever the job did: an exception becomes its `error`.
+
+        Raises:
+            KeyboardInterrupt: Somebody stopped the sweep; the row says so.
+        """
+        return play_job(self._task, config)
+
+
+def play_job(task: Callable[[DictConfig], Any], config: DictConfig) -> Row:
+    """Play one job, and keep its row: see `Player`."""
     from hydra.core.hydra_config import HydraConfig  # noqa: PLC0415  (a job runs inside Hydra)
     from omegaconf import open_dict  # noqa: PLC0415
 

@@ -39,9 +39,33 @@ class Job:
     overrides: tuple[str, ...]
     config: DictConfig
 
+    def own(self) -> DictConfig:
+        """A copy of the configuration without Hydra's own node, as Hydra hands it to a job."""
+        from omegaconf import open_dict  # noqa: PLC0415
+
+        copied = self.config.copy()
+        with open_dict(copied):
+            copied.pop("hydra", None)
+        return copied
+
     def resolved(self) -> dict[str, Any]:
-        """The configuration without Hydra's own node, its interpolations resolved."""
-        return _resolved(self.config)
+        """The same with its interpolations resolved.
+
+        Raises:
+            UsageError: A value is missing, or cannot be worked out.
+        """
+        from omegaconf import OmegaConf  # noqa: PLC0415
+        from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
+
+        try:
+            found = OmegaConf.to_container(self.own(), resolve=True, throw_on_missing=True)
+        except OmegaConfBaseException as error:
+            raise UsageError(
+                f"The configuration has a value that is missing or cannot be worked out: {error}",
+                remedy="Look at it with --cfg job, and give the value on the command line or in src/configs.",
+            ) from error
+        assert isinstance(found, dict)
+        return {str(key): value for key, value in found.items()}
 
 
 @contextlib.contextmanager
@@ -106,21 +130,3 @@ def key_of(configs: Iterable[Mapping[str, Any]], *, commit: str, hostname: str, 
     jobs = [[canonical(config), canonical({"of": [config.get(name) for name in BESIDE]})] for config in configs]
     facts = {"jobs": jobs, "commit": commit, "hostname": hostname, "catalog_id": str(catalog_id)}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
-
-
-def _resolved(config: DictConfig) -> dict[str, Any]:
-    from omegaconf import OmegaConf, open_dict  # noqa: PLC0415
-    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
-
-    own = config.copy()
-    with open_dict(own):
-        own.pop("hydra", None)
-    try:
-        found = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        raise UsageError(
-            f"The configuration has a value that is missing or cannot be worked out: {error}",
-            remedy="Look at it with --cfg job, and give the value on the command line or in src/configs.",
-        ) from error
-    assert isinstance(found, dict)
-    return {str(key): value for key, value in found.items()}

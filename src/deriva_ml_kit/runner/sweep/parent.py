@@ -44,10 +44,10 @@ def newest(ml: DerivaML, key: str) -> str | None:
     return str(rows[0]["RID"]) if rows else None
 
 
-def status_of(ml: DerivaML, rid: str) -> ExecutionStatus:
-    """How far an execution is."""
+def has_ended(ml: DerivaML, rid: str, detail: str, *, passed: bool) -> bool:
+    """Whether the catalog says already what `Parent.finished` would record."""
     (row,) = rows_with(ml.catalog, ml.ml_schema, "Execution", "RID", [rid])
-    return read(row["Status"])
+    return (read(row["Status"]), row["Status_Detail"]) == (_final(passed), detail)
 
 
 def children(ml: DerivaML, rid: str) -> list[Child]:
@@ -94,9 +94,13 @@ class Parent:
         for table in tables:
             self._exe.asset_file_path(OUTPUT_TABLE, table, asset_types=OUTPUT_TYPE, copy_file=True)
         self._exe.commit_output_assets()
-        self._exe.update_status(ExecutionStatus.Uploaded if passed else ExecutionStatus.Failed, detail)
+        self._exe.update_status(_final(passed), detail)
         uploaded = [path for paths in self._exe.uploaded_assets.values() for path in paths]
         return {path.file_name: str(path.asset_rid) for path in uploaded}
+
+
+def _final(passed: bool) -> ExecutionStatus:
+    return ExecutionStatus.Uploaded if passed else ExecutionStatus.Failed
 
 
 def _child(row: dict[str, Any], number: int) -> Child:

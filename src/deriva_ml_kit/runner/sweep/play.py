@@ -7,9 +7,9 @@ goes on where the last one ended, in the same parent.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -22,7 +22,7 @@ from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.progress import progress
 from deriva_ml_kit.runner.overrides import quoted
 from deriva_ml_kit.runner.sweep.folder import SWEEPS, held, is_held, job_folder, read_rows, write_table
-from deriva_ml_kit.runner.sweep.job import SEQUENCE, SWEPT, TRACEBACK, as_overrides, play_job
+from deriva_ml_kit.runner.sweep.job import SEQUENCE, SWEPT, TRACEBACK, Player, as_overrides
 from deriva_ml_kit.runner.sweep.jobs import Job, expand, hydra_at_work, key_of, swept_keys
 from deriva_ml_kit.runner.sweep.rows import Child, JobStatus, Row, as_text, ended, of_each, settled, tally
 
@@ -75,7 +75,7 @@ class Result:
         name: Name of the sweep.
         rows: One a job, in Hydra's order.
         parent_rid: The parent execution; None for a dry run.
-        folder: Where table and jobs' logs are; None for a dry run.
+        folder: Where table and jobs' logs are; of a dry run, where tracebacks are.
         assets: RIDs of the uploaded tables by file name.
         resumed: How many jobs an earlier start had finished.
         interrupted: Whether somebody stopped it.
@@ -119,15 +119,20 @@ class Result:
         """The result as a person reads it: the table, then one line about the whole."""
         lines = [as_text(self.rows), "", f"{self.name}: {tally(self.rows)}"]
         if self.resumed:
-            lines[-1] += f" ({self.resumed} of them in an earlier start)"
+            lines[-1] += f"; {self.resumed} had been played before"
         if self.error:
             lines.append(f"launcher: {self.error}")
         if self.parent_rid:
             lines.append(f"parent execution {self.parent_rid}, table and logs in {self.folder}")
         if self.folder:
-            traces = [job_folder(self.folder, row.number) / TRACEBACK for row in self.rows if not row.passed]
-            lines += [f"traceback: {trace}" for trace in traces if trace.exists()]
+            lines += [f"traceback: {trace}" for trace in traces_of(self.folder, self.rows)]
         return "\n".join(lines)
+
+
+def traces_of(folder: Path, rows: Sequence[Row]) -> list[Path]:
+    """The tracebacks that jobs have left."""
+    traces = [job_folder(folder, row.number) / TRACEBACK for row in rows if not row.passed]
+    return [trace for trace in traces if trace.exists()]
 
 
 def play(order: Order) -> Result:
@@ -184,16 +189,20 @@ class _Sweep:
         self._swept = swept
 
     def dry(self) -> Result:
-        """Every job's dry run; the folder goes away with it."""
-        with tempfile.TemporaryDirectory(prefix="deriva-ml-sweep-") as folder:
-            launched = self._launch(None, Path(folder), [])
-        rows = [ended(launched.rows[job.number]) for job in self._jobs]
-        return Result(self._order.name, rows, interrupted=launched.interrupted, error=launched.error)
+        """Every job's dry run; the folder stays only if there is a traceback in it."""
+        folder = Path(tempfile.mkdtemp(prefix="deriva-ml-sweep-"))
+        launched = self._launch(None, folder, [])
+        rows = [ended(row) for row in self._in_order(launched.rows)]
+        kept = any(traces_of(folder, rows))
+        if not kept:
+            shutil.rmtree(folder)
+        where = folder if kept else None
+        return Result(self._order.name, rows, None, where, None, 0, launched.interrupted, launched.error)
 
     def real(self, configs: Sequence[Mapping[str, Any]]) -> Result:
         """The jobs that are not done yet, in the parent that is there or in a new one."""
-        order, first = self._order, self._jobs[0].config
-        ml, workflow = order.connect(first)
+        order = self._order
+        ml, workflow = order.connect(self._jobs[0].own())
         key = key_of(configs, commit=order.code.commit, hostname=ml.host_name, catalog_id=str(ml.catalog_id))
         base = Path(order.code.repository, SWEEPS, key)
         with held(base) as free:
@@ -208,7 +217,7 @@ class _Sweep:
         """Record what the jobs run before they are launched: two of them at once could record the same twice."""
         first = {_workflow_of(job): job for job in reversed(self._jobs)}
         for job in first.values():
-            _, workflow = self._order.connect(job.config)
+            _, workflow = self._order.connect(job.own())
             ml.add_workflow(workflow)
 
     def _in_parent(self, ml: DerivaML, workflow: Workflow, key: str, base: Path) -> Result:
@@ -220,9 +229,11 @@ class _Sweep:
         children = parent.children(ml, rid) if rid else []
         finished = {child.number for child in children if child.done}
         done = [number for number in numbers if number in finished]
-        if rid and done == numbers and parent.status_of(ml, rid) == "Uploaded":
+        if rid and done == numbers:
             rows = self._settled(base / rid, self._kept(base / rid), children)
-            return Result(order.name, rows, rid, base / rid, resumed=len(done))
+            result = Result(order.name, rows, rid, base / rid, resumed=len(done))
+            if parent.has_ended(ml, rid, f"{tally(rows)}.", passed=result.passed):
+                return result
         if missing := [job for job in self._jobs if job.number not in done]:
             self._admit(missing[0])
         if rid:
@@ -250,7 +261,7 @@ class _Sweep:
         from omegaconf import open_dict  # noqa: PLC0415
 
         if self._order.admit:
-            config = job.config.copy()
+            config = job.own()
             with open_dict(config):
                 config.update({SWEPT: sorted(self._swept), SEQUENCE: job.number})
             self._order.admit(config)
@@ -275,7 +286,7 @@ class _Sweep:
         order, own = self._order, as_overrides(parent_rid, folder, self._swept, done)
         if not any(each.startswith("hydra.sweep.dir=") for each in order.overrides):
             own.append(f"hydra.sweep.dir={quoted(str(folder))}")
-        task = functools.partial(play_job, order.task)
+        task = Player(order.task)
         with _importable(), _shown(folder, order.name, [job.number for job in self._jobs]):
             try:
                 batches = self._hydra.multirun(order.config_name, task, [*order.overrides, *own])
@@ -293,10 +304,13 @@ class _Sweep:
         kept = read_rows(folder, [job.number for job in self._jobs])
         return {job.number: kept.get(job.number, Row(job.number, job.overrides)) for job in self._jobs}
 
+    def _in_order(self, rows: Mapping[int, Row]) -> list[Row]:
+        return [replace(rows[job.number], overrides=job.overrides) for job in self._jobs]
+
     def _settled(self, folder: Path, rows: Mapping[int, Row], children: Sequence[Child]) -> list[Row]:
         """One row a job, as its process noted it and as the catalog has it."""
         found = of_each(children)
-        known = [replace(rows[job.number], overrides=job.overrides) for job in self._jobs]
+        known = self._in_order(rows)
         at_work = [row.status is JobStatus.RUNNING and is_held(job_folder(folder, row.number)) for row in known]
         return [row if runs else settled(row, found.get(row.number)) for row, runs in zip(known, at_work, strict=True)]
 

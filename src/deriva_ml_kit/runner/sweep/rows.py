@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 METRICS_SHOWN = 4
+METRIC_WIDTH = 12
 ERROR_SHOWN = 100
 
 
@@ -156,7 +157,7 @@ def tally(rows: Sequence[Row]) -> str:
 
 def as_text(rows: Sequence[Row]) -> str:
     """The rows as an aligned table for a terminal, one line a job; errors are cut to their first line."""
-    names = _metric_names(rows)[:METRICS_SHOWN]
+    names = _telling(rows)[:METRICS_SHOWN]
     heads = ["job", "status", "execution", "seconds", *names, "overrides"]
     cells = [_cells(row, names) for row in rows]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
@@ -181,6 +182,13 @@ def as_csv(rows: Sequence[Row]) -> str:
         head = [row.number, " ".join(row.overrides), row.status.value, row.execution_rid, row.seconds]
         writer.writerow([*head, *(_cell(metrics.get(name)) for name in names), row.error])
     return out.getvalue()
+
+
+def _telling(rows: Sequence[Row]) -> list[str]:
+    """The metrics that fit into a line, first those in which the jobs differ."""
+    shown = {name: {_shown(row.metrics[name]) for row in rows if name in row.metrics} for name in _metric_names(rows)}
+    short = [name for name, texts in shown.items() if all(len(text) <= METRIC_WIDTH for text in texts)]
+    return sorted(short, key=lambda name: len(shown[name]) == 1)
 
 
 def _metric_names(rows: Sequence[Row]) -> list[str]:
