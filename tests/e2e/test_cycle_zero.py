@@ -151,4 +151,4 @@ def test_the_tag_stands_in_the_metadata_of_the_runs_after_it(typed, steps, tmp_p
     newest = max(ml.find_executions(), key=lambda found: found.execution_rid)
     (receipt,) = [asset for asset in newest.list_assets("Output") if asset.filename == "receipt-tier3.json"]
 
-    assert json.loads(receipt.download(tmp_path).read_text())["code"]["version"] == "0.1.0"
+    assert json.loads(receipt.download(tmp_path).read_text())["code"]["version"] == "v0.1.0"
