@@ -54,22 +54,22 @@ work too: --cfg, --resolve, --package, --info config|defaults|searchpath|…, --
 exit codes: 0 done, 1 the run or one of its checks failed, 2 wrong usage or nothing that could be decided,
             130 interrupted
 """
-# Flags of Hydra that look at a configuration; the others need none.
-LOOKS = ("--cfg", "--info")
-ELSEWHERE = ("-cd", "-cp", "--config-path", "--experimental-rerun")  # configurations that our checks do not see
+# Flags of Hydra that tell about Hydra itself, and those that bring configurations which our checks do not see.
+TELLS = ("--hydra-help", "--version")
+BRINGS = ("-cd", "-cp", "--config-path", "--experimental-rerun", "--shell-completion", "-sc")
 
 
 class SweepNotPassed(KitError):
     """A sweep has ended, and not all of its jobs passed."""
 
     def __init__(self, result: Result) -> None:
-        super().__init__(result.as_text(), remedy="The same command plays again what has not passed.")
+        super().__init__("Not all jobs of the sweep passed.", remedy="The same command plays what has not ended.")
         self.result = result
         self.exit_code = result.exit_code
 
     def as_json(self) -> dict[str, object]:
         """As for KitError, with `result`: what a sweep that passed prints."""
-        return {**super().as_json(), "message": "Not all jobs passed.", "result": self.result.as_json()}
+        return {**super().as_json(), "result": self.result.as_json()}
 
 
 def main() -> NoReturn:
@@ -165,7 +165,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any] | None:
     """
     from deriva_ml_kit.runner import compose, job, loading  # noqa: PLC0415  (Hydra takes half a second)
 
-    if args.flags and not {*args.flags} & {*LOOKS, *ELSEWHERE}:
+    if {*args.flags} & {*TELLS}:
         _hydra(args, args.flags)
         return None
     loading.load_folder(args.config_dir)
@@ -174,7 +174,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any] | None:
         return _menu(args)
     words, spec = compose.expand(args.words)
     sweep = args.multirun or spec is not None or "hydra.mode=MULTIRUN" in words
-    if {*args.flags} & {*ELSEWHERE}:
+    if {*args.flags} & {*BRINGS}:
         _hydra(args, [*args.flags, *(["--multirun"] if sweep else []), *words])
         return None
     asked = compose.Asked(args.config_dir, args.config_name, tuple(words), sweep)
@@ -243,9 +243,10 @@ def _sweep(
     result = sweep.play(order)
     if not result.passed or result.interrupted:
         raise SweepNotPassed(result)
+    following = {} if result.parent_rid else {"next": _next(1)}
     if args.json:
-        return result.as_json()
-    print(result.as_text())
+        return result.as_json() | following
+    print("\n".join([result.as_text(), *(f"next: {command}" for command in following.values())]))
     return None
 
 
@@ -336,11 +337,11 @@ def _typed(argv: Sequence[str]) -> str:
 
 def _next(tier: int) -> str:
     """What to type after a run that passed."""
-    argv = [word for word in sys.argv[1:] if not overrides.says_true([word], "dry_run")]
+    argv = overrides.without(sys.argv[1:], "dry_run")
     if tier == 1:
         return _typed(argv)
     if tier == 2:
-        whole = [word for word in argv if not overrides.is_scale(word)]
+        whole = [word for word in overrides.without(argv, "tier") if not overrides.is_scale(word)]
         return _typed([*whole, "dry_run=true"])
     return "uv run bootstrap-status"
 

@@ -15,8 +15,6 @@ HYDRA_FLAGS = {
     "--resolve": 0,
     "--package": 1,
     "-p": 1,
-    "--run": 0,
-    "-r": 0,
     "--shell-completion": 0,
     "-sc": 0,
     "--config-path": 1,
@@ -29,6 +27,7 @@ HYDRA_FLAGS = {
 CFG = ("job", "hydra", "all")
 # Keys of model_config that may differ between the tiers of a run.
 SCALE = ("epochs", "max_epochs", "num_epochs", "max_steps", "num_steps", "steps", "limit_batches")
+RUN = ("--run", "-r")  # what is done anyway
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
@@ -58,8 +57,10 @@ def take_flags(words: Sequence[str]) -> Words:
         name, equals, value = word.partition("=")
         if name in ("--info", "-i") and (value or next(iter(remaining), "")) in INFO:
             flags += ["--info", value or remaining.pop(0)]
+        elif word in RUN:
+            continue
         elif name in HYDRA_FLAGS and name.startswith("--") and equals:
-            flags.append(word)
+            flags += [name, value]
         elif word in HYDRA_FLAGS:
             flags += [word, *remaining[: HYDRA_FLAGS[word]]]
             del remaining[: HYDRA_FLAGS[word]]
@@ -69,14 +70,18 @@ def take_flags(words: Sequence[str]) -> Words:
 
 
 def wrong_flag(flags: Sequence[str]) -> str | None:
-    """What is wrong with Hydra's flags: a value that is missing, or one that there is not."""
+    """What is wrong with Hydra's flags: a value is missing or there is no such value, or a flag stands alone."""
+    alone = [flag for flag in flags if flag in ("--resolve", "--package", "-p")]
+    if alone and "--cfg" not in flags:
+        return f"{alone[0]} goes with --cfg {CFG[0]}"
     remaining = list(flags)
     while remaining:
-        name, equals, value = remaining.pop(0).partition("=")
-        if not equals and HYDRA_FLAGS.get(name, 1):
-            if not remaining:
-                return f"{name} needs a value" + (f": {', '.join(CFG)}" if name == "--cfg" else "")
-            value = remaining.pop(0)
+        name = remaining.pop(0)
+        if not HYDRA_FLAGS.get(name, 1):
+            continue
+        if not remaining:
+            return f"{name} needs a value" + (f": {', '.join(CFG)}" if name == "--cfg" else "")
+        value = remaining.pop(0)
         if name == "--cfg" and value not in CFG:
             return f"--cfg {value}: there are {', '.join(CFG)}"
     return None
@@ -99,6 +104,19 @@ def says_true(overrides: Iterable[str], key: str) -> bool:
 def key_of(word: str) -> str:
     """The key of an override, without what says how it is set."""
     return word.lstrip("+~").partition("=")[0]
+
+
+def without(words: Sequence[str], *keys: str) -> list[str]:
+    """A command line without what sets some keys, or names them as an option with a value (`--tier 2`)."""
+    kept: list[str] = []
+    remaining = list(words)
+    while remaining:
+        word = remaining.pop(0)
+        if word in {f"--{key}" for key in keys}:
+            del remaining[:1]
+        elif key_of(word.removeprefix("--")) not in keys:
+            kept.append(word)
+    return kept
 
 
 def is_scale(word: str) -> bool:

@@ -10,9 +10,19 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from deriva_ml_kit.runner import overrides
-from deriva_ml_kit.runner.overrides import HYDRA_FLAGS, is_scale, key_of, quoted, says_true, take_flags, wrong_flag
+from deriva_ml_kit.runner.overrides import (
+    HYDRA_FLAGS,
+    RUN,
+    is_scale,
+    key_of,
+    quoted,
+    says_true,
+    take_flags,
+    without,
+    wrong_flag,
+)
 
-OURS = {"--help", "-h", "--multirun", "-m", "--config-name", "-cn", "--config-dir", "-c", "--info", "-i"}
+OURS = {"--help", "-h", "--multirun", "-m", "--config-name", "-cn", "--config-dir", "-c", "--info", "-i"} | set(RUN)
 words = st.sampled_from(["+experiment=a", "model_config.epochs=1,2", "~x", "++a.b=[1,2]", "dry_run=true", "bare"])
 flags = st.sampled_from(
     [("--cfg", "job"), ("--resolve",), ("--package", "model_config"), ("-p", "a=b"), ("--info", "all")]
@@ -48,7 +58,8 @@ def test_flags_are_taken_with_their_values_and_all_else_keeps_its_order(parts: l
         (["--info", "defaults"], ["--info", "defaults"], []),
         (["--info=config", "a=1"], ["--info", "config"], ["a=1"]),
         (["-c", "configs", "-cd", "more"], ["-cd", "more"], ["-c", "configs"]),
-        (["--cfg=job", "a=1"], ["--cfg=job"], ["a=1"]),
+        (["--cfg=job", "a=1"], ["--cfg", "job"], ["a=1"]),
+        (["--run", "a=1", "-r"], [], ["a=1"]),
     ],
 )
 def test_info_is_hydras_where_a_word_of_hydras_follows(typed: list[str], flags: list[str], rest: list[str]) -> None:
@@ -62,7 +73,8 @@ def test_info_is_hydras_where_a_word_of_hydras_follows(typed: list[str], flags: 
     [
         (["--cfg"], "--cfg needs a value: job, hydra, all"),
         (["--cfg", "jobs"], "--cfg jobs: there are job, hydra, all"),
-        (["--resolve", "--package"], "--package needs a value"),
+        (["--cfg", "job", "--package"], "--package needs a value"),
+        (["--resolve"], "--resolve goes with --cfg job"),
         (["--cfg", "job", "--resolve", "-p", "model_config"], None),
     ],
 )
@@ -101,3 +113,9 @@ def test_datasets_and_lengths_of_training_are_the_scale_of_a_run() -> None:
     assert not any(is_scale(word) for word in ["model_config.learning_rate=3", "epochs=3", "+experiment=a"])
     assert key_of("++a.b=c=d") == "a.b"
     assert set(overrides.INFO) == {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
+
+
+def test_a_command_is_told_without_what_the_next_one_does_not_have() -> None:
+    typed = ["-c", "configs", "--tier", "2", "+experiment=a", "++dry_run=true", "--tier=2", "tier=2", "--json"]
+
+    assert without(typed, "dry_run", "tier") == ["-c", "configs", "+experiment=a", "--json"]
