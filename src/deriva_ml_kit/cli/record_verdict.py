@@ -74,7 +74,11 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     """
     root = place.root()
     where = place.required(args, root)
-    design = read(place.near(_design(args.design, root)))
+    file = place.near(_design(args.design, root))
+    try:
+        design = read(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from error
 
     from deriva_ml_kit.design import verdict  # noqa: PLC0415  (takes seconds)
     from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415
@@ -100,8 +104,6 @@ def _design(given: Path | None, root: Path) -> Path:
         UsageError: It is not there, or there are several.
     """
     if given is not None:
-        if not given.is_file():
-            raise UsageError(f"There is no design document {given}.")
         return given.absolute()
     found = sorted((root / FOLDER / "model").glob("*.md"))
     if len(found) != 1:
@@ -118,10 +120,11 @@ def _tiered(ml: DerivaML, execution: str) -> Tiered:
 
     Raises:
         Undecidable: It has none.
-        Faults: It is none, or was edited.
+        UsageError: It was edited, or is another's.
     """
     from deriva_ml_kit.design.measure import Used  # noqa: PLC0415  (takes seconds)
     from deriva_ml_kit.design.verdict import Tiered  # noqa: PLC0415
+    from deriva_ml_kit.mainline.catalog.lookup import rows_with  # noqa: PLC0415
     from deriva_ml_kit.tiers.receipt import Status, parse  # noqa: PLC0415
 
     outputs = ml.list_execution_assets(execution, asset_role="Output")
@@ -130,14 +133,22 @@ def _tiered(ml: DerivaML, execution: str) -> Tiered:
         for asset in outputs:
             if RECEIPT.fullmatch(asset.filename):
                 content = asset.download(Path(folder) / asset.asset_rid).read_bytes()
-                receipts.append(parse(content, f"{asset.filename} of execution {execution}"))
-    own = [receipt for receipt in receipts if receipt.execution_rid == execution]
+                receipts.append((asset, parse(content, f"{asset.filename} of execution {execution}")))
+    own = [(asset, receipt) for asset, receipt in receipts if receipt.execution_rid == execution]
     if not own:
         raise Undecidable(
             f"Execution {execution} has no receipt of its own among its outputs, so nobody can tell its tier.",
             remedy="Judge a run of deriva-ml-run, or of a script made from basic_execution.py.",
         )
-    receipt = max(own, key=lambda each: each.tier)
+    if len(own) > 1:
+        tiers = ", ".join(sorted(str(each.tier) for _, each in own))
+        raise UsageError(
+            f"Execution {execution} has receipts of tiers {tiers}, and can have one: the others were added."
+        )
+    ((asset, receipt),) = own
+    (row,) = rows_with(ml.catalog, ml.ml_schema, "Execution", "RID", [execution], wanted=["RCB"])
+    if asset.get_metadata().get("RCB") != row["RCB"]:
+        raise UsageError(f"The receipt of execution {execution} was stored by somebody else than the execution.")
     if (receipt.hostname, receipt.catalog_id) != (ml.host_name, str(ml.catalog_id)):
         raise UsageError(f"The receipt of execution {execution} is about {receipt.catalog_id} on {receipt.hostname}.")
     return Tiered(

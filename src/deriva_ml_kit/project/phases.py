@@ -94,9 +94,9 @@ class Judge:
         if design is None:
             return State.OPEN, f"no document in {FOLDER}/model/"
         name = design.file.relative_to(self.seen.root).as_posix()
-        word = design.status.word if design.status else "no status"
+        word = design.status.word if design.status else ""
         if word not in (APPROVED, BUILT, VALIDATED):
-            return State.OPEN, f"{name} is {word}; it counts when it is {APPROVED}"
+            return State.OPEN, f"{name} {f'is {word}' if word else 'has no status'}; it counts when it is {APPROVED}"
         if not design.thresholds:
             return State.OPEN, f"{name} states no threshold with a number"
         wrong = len(list(faults_of(design)))
@@ -216,8 +216,8 @@ class Judge:
         found = RID.search(status.evidence)
         if found is None:
             return State.OPEN, f"{status.word}, and no execution is named for it"
-        known = {run.execution for run in self.held.runs.get(3, [])} if self.held else None
-        told = "" if known is None or found[0] in known else "; not among the newest tier 3 runs of this catalog"
+        newest = self.best(3)
+        told = f"; the newest tier 3 run is {newest.execution}" if newest and newest.execution != found[0] else ""
         return State.DONE, f"{status.word} ({status.evidence}){told}"
 
     # Evidence

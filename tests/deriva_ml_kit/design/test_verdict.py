@@ -17,6 +17,8 @@ from deriva_ml_kit.design.lint import lint
 from deriva_ml_kit.design.verdict import Missed
 from deriva_ml_kit.errors import KitError, UsageError
 from deriva_ml_kit.mainline import DerivaMLNotFoundError, ExecutionConfiguration, Workflow
+from deriva_ml_kit.runner.outputs import attach
+from deriva_ml_kit.tiers.receipt import DatasetInput, document
 
 pytestmark = pytest.mark.catalog
 
@@ -74,7 +76,8 @@ def test_a_threshold_that_is_missed_is_recorded_and_fails(lab: Lab, judged: Judg
         judged(rid, "--note", "a first try.")
 
     assert caught.value.exit_code == 1
-    assert caught.value.recorded["status"] == "Built"
+    assert caught.value.as_json()["result"] == caught.value.recorded
+    assert (caught.value.recorded["status"], caught.value.recorded["verdict"]) == ("Built", "missed")
     assert status_of(lab).startswith(f"Status: Built (execution {rid}: accuracy 0.7500")
     assert f"execution {rid}: a first try: accuracy 0.7500" in lab.read("tacit-knowledge.md")
 
@@ -158,6 +161,23 @@ def test_a_design_that_says_no_or_says_it_too_late_is_refused(lab: Lab, judged: 
         lab.write(PATH, DESIGN.replace(old, new))
         with pytest.raises(KitError, match=expected):
             judged(rid)
+
+
+def test_a_receipt_of_a_higher_tier_beside_the_executions_own_is_refused(lab: Lab, judged: Judged) -> None:
+    rid = lab.run(tier=2)
+    attach(lab.ml, rid, "receipt-tier3.json", document(lab.receipt(3, execution=rid)))
+
+    with pytest.raises(UsageError, match=r"has receipts of tiers 2, 3, and can have one"):
+        judged(rid)
+
+
+def test_a_receipt_that_names_other_datasets_than_the_catalog_is_refused(lab: Lab, judged: Judged) -> None:
+    rid = lab.run(tier=None)
+    other = (DatasetInput(role="training", rid=lab.outer.rid, version="9.9.9"),)
+    attach(lab.ml, rid, "receipt-tier3.json", document(lab.receipt(3, execution=rid, datasets=other)))
+
+    with pytest.raises(UsageError, match=r"names the datasets .*@9\.9\.9, the catalog has .* on record"):
+        judged(rid)
 
 
 def test_executions_that_are_not_there_or_not_finished_are_refused(lab: Lab, judged: Judged) -> None:

@@ -88,7 +88,7 @@ def test_a_folder_that_is_no_repository_is_judged_as_well(tmp_path: Path) -> Non
     [
         (DESIGN.replace("Approved", "Draft"), "is Draft; it counts when it is Approved"),
         (DESIGN.replace(">= 0.9", "high"), "states no threshold with a number"),
-        ("", "is no status"),
+        ("", "has no status"),
     ],
 )
 def test_a_design_counts_when_it_is_approved_with_a_threshold(tmp_path: Path, text: str, told: str) -> None:
