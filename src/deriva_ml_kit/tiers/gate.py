@@ -104,6 +104,9 @@ class NotAdmitted(UsageError):
             lines += [f"    {each}" for each in lack.differences]
         super().__init__("\n".join(lines), remedy=_remedy(request, missing))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.request, self.missing, self.reentry)  # it comes out of workers of a sweep
+
     def as_json(self) -> dict[str, object]:
         """As for KitError, with `missing` and `reentry`."""
         missing = [
