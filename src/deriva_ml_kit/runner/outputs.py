@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
 from deriva.core.hatrac_store import HatracStore
 from deriva.core.utils.hash_utils import compute_file_hashes
 
@@ -32,6 +33,7 @@ from deriva_ml_kit.nearest import remedy
 
 TABLE, ASSET_TYPE = "Execution_Asset", "Output_File"
 TARGETS_LOOKED_UP = 1000
+GONE = (404, 409, 410)  # Hatrac says 409 of an object that has no version left
 
 
 class UnknownTerm(UsageError):
@@ -283,7 +285,13 @@ def _differences(store: HatracStore, file: Sealed, row: Mapping[str, Any]) -> It
     """In what an output differs from its row and from its object."""
     if row["Length"] != file.bytes:
         yield f"{file.name} has {row['Length']} bytes in the catalog, not {file.bytes}"
-    head = store.head(row["URL"]).headers
+    try:
+        head = store.head(row["URL"]).headers
+    except requests.HTTPError as error:
+        if error.response.status_code not in GONE:
+            raise
+        yield f"{file.name} is not in the object store"
+        return
     stored_md5 = base64.b64decode(head.get("Content-MD5", "")).hex()
     if (int(head.get("Content-Length", -1)), stored_md5) != (file.bytes, file.md5):
         yield f"{file.name} has {head.get('Content-Length')} bytes with MD5 {stored_md5} in the object store"

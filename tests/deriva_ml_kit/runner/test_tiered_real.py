@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from bench import MODEL, Bench, Repository, Training, bench, plan
+from deriva.core import HatracStore
 
 from deriva_ml_kit.errors import KitError, UsageError
 from deriva_ml_kit.mainline import DerivaML, ExecutionConfiguration, Workflow
 from deriva_ml_kit.runner import real
+from deriva_ml_kit.runner.outputs import Sealed
 from deriva_ml_kit.runner.tiered import NotPassed, Played, run_tiered
 from deriva_ml_kit.tiers import aftermath
 from deriva_ml_kit.tiers.receipt import Check, DatasetInput, Receipt, Status, document
@@ -170,6 +172,25 @@ def test_a_model_that_is_not_what_was_trained_is_noticed_in_its_downloaded_file(
 ) -> None:
     played = overridden(lab, project, ml, Training(saved=lambda weights: -weights))
     assert check_of(played.receipt, "reload").status is Status.FAIL
+
+
+def test_outputs_that_are_not_in_the_catalog_or_the_object_store_as_they_were_written_are_noticed(
+    lab: Bench, project: Repository, ml: DerivaML
+) -> None:
+    class Keeping(Training):
+        def __call__(self, exe: Any, out: Any, ev: Any) -> Any:
+            self.out = out
+            return super().__call__(exe, out, ev)
+
+    work = Keeping(files={"own.txt": b"only this run has it"})
+    played = overridden(lab, project, ml, work)
+    sealed = [Sealed(each["table"], each["filename"], each["bytes"], each["md5"]) for each in played.outputs]
+    assert len(work.out.verify(sealed)) == 3
+    with pytest.raises(KitError, match=r"own\.txt \(MD5 0\) is no output"):
+        work.out.verify([Sealed("Execution_Asset", "own.txt", 20, "0")])
+    HatracStore("https", lab.hostname, ml.credential).delete(outputs(ml, played.execution_rid)["own.txt"].url)
+    with pytest.raises(KitError, match=r"own\.txt is not in the object store"):
+        work.out.verify(sealed)
 
 
 def test_a_run_that_is_killed_before_its_receipt_is_complete_and_opens_no_gate(
