@@ -242,6 +242,8 @@ def _sweep(
     )
     result = sweep.play(order)
     if not result.passed or result.interrupted:
+        if not args.json:
+            print(result.as_text())
         raise SweepNotPassed(result)
     following = {} if result.parent_rid else {"next": _next(1)}
     if args.json:

@@ -22,6 +22,7 @@ from deriva_ml_kit.runner.configs import pinned
 from deriva_ml_kit.runner.groups import ADDED, GROUPS, typed
 from deriva_ml_kit.runner.loading import shown
 from deriva_ml_kit.runner.places import mention_of, place_of
+from deriva_ml_kit.runner.sweep.launchers import DOCUMENT, PLUGINS
 from deriva_ml_kit.runner.values import told
 
 Options = Mapping[str, Sequence[str]]
@@ -155,6 +156,8 @@ def first_line(error: BaseException) -> str:
 
 
 def _no_option(group: str, option: str, options: Sequence[str]) -> str:
+    if group == "hydra/launcher" and option in PLUGINS:
+        return f"{typed(group, option)}: this launcher is not installed: {PLUGINS[option]} (see {DOCUMENT})"
     if not options:
         return f"{typed(group, option)}: nothing is registered in the group {group}"
     listed = f" Options: {', '.join(options)}." if nearest(option, options) or len(options) > 12 else ""
