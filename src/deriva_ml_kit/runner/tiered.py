@@ -89,7 +89,7 @@ def _resolved(plan: Plan) -> Check:
 
 def _refuse_failed(checks: Iterable[Check]) -> None:
     faults = [
-        Fault(check.detail or check.title, column=check.id, remedy=check.remedy)
+        Fault(f"{check.id}: {check.detail or check.title}", remedy=check.remedy)
         for check in checks
         if check.status is Status.FAIL
     ]
