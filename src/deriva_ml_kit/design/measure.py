@@ -29,7 +29,7 @@ from deriva_ml_kit.nearest import suggestion
 METRICS_FILE = "metrics.json"
 _HELD_OUT = ("test_", "testing_")
 _SHOWN = 5
-# In how far a value that was written down may differ from the same computed again.
+# By how much a value that was written down may differ at least.
 _ROUNDING = 1e-6
 
 
@@ -78,15 +78,16 @@ def measure(ml: DerivaML, design: Design, execution: str, *, metric: str, used: 
     name = named.normal(metric)
     compared = _compared(ml, design, execution, metric=name, used=used, pins=pins)
     filed = _filed(ml, execution, name)
-    if compared is None and filed is None:
+    if compared is None:
+        if filed is not None:
+            return Measured(filed, None, None, None, filed)
         raise Undecidable(
             f"Execution {execution} shows no {metric}: no output {METRICS_FILE} has it, and {design.file} does not "
             "name predictions, labels and a dataset from which it could be computed.",
             remedy="Under Validation write - Predictions: `Feature` on `Table`, - Labels: likewise, - Dataset: `pin`.",
         )
-    if compared is None:
-        return Measured(filed or 0.0, None, None, None, filed)
-    if filed is not None and abs(filed - compared.value) > max(_ROUNDING, 0.5 / compared.records):
+    # Less than half a record's share; a value that is no number agrees with none.
+    if filed is not None and not abs(filed - compared.value) <= max(_ROUNDING, 0.5 / compared.records):
         raise KitError(
             f"Feature values and {METRICS_FILE} of execution {execution} do not agree: {metric} is "
             f"{compared.value:.6g} on the {compared.records} records of {compared.dataset}, the file says {filed:.6g}.",
