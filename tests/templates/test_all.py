@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from deriva_ml_kit.demo.regions import regions
+from regions import regions
 
 SKILLS = Path(__file__).parents[2] / "skills"
 TEMPLATES = sorted(SKILLS.glob("*/scripts/*.py"))
