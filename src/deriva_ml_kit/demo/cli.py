@@ -74,8 +74,9 @@ def prepare(args: argparse.Namespace) -> Run:
     scaffold.check(folder, hostname=args.hostname, catalog_id=args.catalog_id)
     folder.mkdir(parents=True, exist_ok=True)
     state = State.load(folder)
-    run = Run(folder, Shell(folder, folder / LOG), state, args.hostname, args.catalog_id)
-    return run
+    host = state.steps.get("host")  # a host that an earlier run was given stays the project's
+    hostname = args.hostname or (host.result["hostname"] if host and not host.result["local"] else None)
+    return Run(folder, Shell(folder, folder / LOG), state, hostname, args.catalog_id)
 
 
 def play(run: Run) -> None:

@@ -122,7 +122,7 @@ def test_a_catalog_that_exists_is_written_down_and_another_one_is_refused(tmp_pa
 
     written = json.loads((tmp_path / "a" / scaffold.CATALOG_FILE).read_text())
     assert written == {"hostname": "data.example.org", "catalog_id": "42"}
-    with pytest.raises(UsageError, match="belongs to catalog 42 on data.example.org"):
+    with pytest.raises(UsageError, match=r"belongs to catalog 42 on data\.example\.org"):
         scaffold.make(tmp_path / "a", hostname="data.example.org", catalog_id="43", environment=False)
 
 
