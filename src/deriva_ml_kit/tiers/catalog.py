@@ -203,9 +203,8 @@ def _rows(
     path += f"/W:=(Workflow)=({table_name(ml.ml_schema, 'Workflow')}:RID)"
     if script is not None:
         path += f"/URL::regexp::{urlquote(f'/{re.escape(script)}$', '')}"
-    path += (
-        "/$E"  # a row for each execution: several have the same workflow, and a path has a row for each of its last
-        "/asset:=A:RID,made:=A:RCT,name:=A:Filename,url:=A:URL,md5:=A:MD5,length:=A:Length,asset_by:=A:RCB"
+    path += (  # a path has a row for each of its last table: the links, of which executions and workflows have several
+        "/$L/asset:=A:RID,made:=A:RCT,name:=A:Filename,url:=A:URL,md5:=A:MD5,length:=A:Length,asset_by:=A:RCB"
         ",execution:=E:RID,status:=E:Status,description:=E:Description,execution_by:=E:RCB"
         ",workflow:=W:URL,checksum:=W:Checksum@sort(made::desc::,asset::desc::)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 import platformdirs
 import pytest
+import requests
 from bench import Bench, Repository, bench
 from receipts import CONFIG, DEV, edited, receipt, request
 
@@ -233,6 +235,7 @@ def test_a_refusal_reads_well(project: Repository) -> None:
 def test_a_refusal_is_also_for_programs(project: Repository) -> None:
     with pytest.raises(NotAdmitted) as refused:
         admit(asked(project, command=None), ml=None)
+    assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)
     found = json.loads(json.dumps(refused.value.as_json()))
     assert found["type"] == "NotAdmitted"
     assert found["reentry"]["tier"] == 1
@@ -475,6 +478,27 @@ def genuine(runs: Runs) -> Iterator[Receipt]:
 def test_the_genuine_receipt_opens_tier_3(runs: Runs, genuine: Receipt) -> None:
     passage = admit(runs.request(), ml=runs.ml)
     assert passage.builds_on == (genuine, runs.first)
+
+
+@pytest.mark.catalog
+def test_few_requests_are_made_however_many_executions_there_are(
+    runs: Runs, genuine: Receipt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = [runs.store(document(runs.small(rid, name=f"older {rid}")), rid) for rid in (runs.bare, runs.failed)]
+    newest = runs.small(runs.good, made=datetime.now(UTC), name="newest")
+    asset = runs.store(document(newest), runs.good)
+    sent: list[str] = []
+    send = requests.Session.send
+
+    def counted(session: Any, request: Any, **options: Any) -> Any:
+        sent.append(f"{request.method} {request.url}")
+        return send(session, request, **options)
+
+    monkeypatch.setattr(requests.Session, "send", counted)
+    assert admit(runs.request(), ml=runs.ml).builds_on[0] == newest
+    assert len(sent) <= 6, sent
+    for each in (*below, asset):
+        runs.forget(each)
 
 
 @pytest.mark.catalog
