@@ -83,7 +83,7 @@ FAULTS = (
         "asset that does not exist",
         1,
         "9-ZZZZ",
-        edits=(("src/configs/assets.py", 'store([],', 'store(["9-ZZZZ"],'),),
+        edits=(("src/configs/assets.py", "store([],", 'store(["9-ZZZZ"],'),),
     ),
     Fault(
         "workflow type that is no term",

@@ -203,6 +203,7 @@ def _begin_dry_run(ml: DerivaML) -> None:
 def _workflow(ml: DerivaML, name: str, workflow_type: str, description: str) -> Workflow:
     """The notebook as a workflow; outside `deriva-ml-run-notebook` its file is found by what Jupyter says."""
     from deriva_ml_kit.mainline import Workflow  # noqa: PLC0415
+    from deriva_ml_kit.mainline.workflow import git  # noqa: PLC0415
 
     known = {term.name for term in ml.list_vocabulary_terms("Workflow_Type")}
     if workflow_type == DEFAULT_TYPE and DEFAULT_TYPE not in known:
@@ -210,14 +211,13 @@ def _workflow(ml: DerivaML, name: str, workflow_type: str, description: str) -> 
     if URL in os.environ or (path := _notebook_path()) is None or not path.is_file():
         return ml.create_workflow(name, workflow_type, description)
     url, checksum = Workflow.get_url_and_checksum(path)
-    root = Workflow._get_git_root(path)
     return Workflow(
         name=name,
         workflow_type=workflow_type,
         description=description,
         url=url,
         checksum=checksum,
-        git_root=root,
+        git_root=git.describe(path).root,
         is_notebook=True,
     )
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deriva_ml_kit.errors import Faults, KitError
+from deriva_ml_kit.tiers.checks import RULES
 from deriva_ml_kit.tiers.receipt import Receipt, Status, parse
 from deriva_ml_kit.tiers.state import blob
 
@@ -107,8 +108,6 @@ def _of_row(row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_receipt(receipt: Receipt, ml: DerivaML, row: Mapping[str, Any]) -> Iterator[str]:
-    from deriva_ml_kit.tiers.checks import RULES  # noqa: PLC0415  (imports scipy)
-
     if receipt.tier != 2:
         yield f"it says that it is of tier {receipt.tier}"
     if receipt.execution_rid != row["execution"]:

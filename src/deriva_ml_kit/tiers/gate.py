@@ -349,6 +349,7 @@ def _with_datasets(command: str, datasets: Sequence[str]) -> str:
 
 def _described(ml: DerivaML, datasets: Sequence[DatasetSpec]) -> Iterator[DatasetInput]:
     from deriva_ml_kit.mainline.dataset import types  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.mainline.dataset.counting import record_count  # noqa: PLC0415
 
     of = types.types_of(ml, [spec.rid for spec in datasets])
     for spec in datasets:
@@ -356,29 +357,9 @@ def _described(ml: DerivaML, datasets: Sequence[DatasetSpec]) -> Iterator[Datase
             role=None,
             rid=str(spec.rid),
             version=str(spec.version),
-            records=_records(ml, spec),
+            records=record_count(ml, spec),
             types=tuple(sorted(of[spec.rid])),
         )
-
-
-def _records(ml: DerivaML, spec: DatasetSpec) -> int:
-    """Members of a dataset in its version, those of nested datasets included, each once: counted by the catalog."""
-    from deriva.core import urlquote  # noqa: PLC0415  (takes seconds)
-
-    from deriva_ml_kit.mainline.catalog.rows import any_of, batches  # noqa: PLC0415
-    from deriva_ml_kit.mainline.dataset import nesting  # noqa: PLC0415
-    from deriva_ml_kit.mainline.dataset.elements import element_types  # noqa: PLC0415
-
-    then = ml.catalog_snapshot(ml._version_snapshot(spec))
-    within = [spec.rid, *nesting.children(then, [spec.rid], recurse=True)]
-    count = 0
-    for kind in element_types(then):
-        if kind.table.name == "Dataset":
-            continue
-        for batch in batches(within, 500):
-            path = f"/aggregate/{kind.links_path}/{any_of(kind.dataset_column, batch)}"
-            count += then.catalog.get(f"{path}/n:=cnt_d({urlquote(kind.member_column, '')})").json()[0]["n"]
-    return count
 
 
 def _development(ml: DerivaML) -> tuple[str, str] | None:
