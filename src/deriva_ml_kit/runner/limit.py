@@ -72,9 +72,12 @@ class _Watch(threading.Thread):
 
 
 def _interrupt(thread: threading.Thread) -> None:
-    """Raise KeyboardInterrupt in a thread; in the main thread also out of a system call that waits."""
+    """Raise KeyboardInterrupt in a thread; in the main thread also out of a system call that waits.
+
+    A program that a shell started in the background ignores interrupts; there, too, a waiting call goes on.
+    """
     ident = thread.ident or 0
-    if thread is not threading.main_thread():
+    if thread is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt))
     elif sys.platform == "win32":
         _thread.interrupt_main()

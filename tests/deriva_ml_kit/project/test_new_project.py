@@ -50,7 +50,7 @@ def test_the_projects_own_tests_pass(project):
     done = in_project(project, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
     assert done.returncode == 0, done.stdout
-    assert "7 passed" in done.stdout
+    assert done.stdout.startswith(7 * ".")
 
 
 def test_its_design_documents_have_no_fault(project):

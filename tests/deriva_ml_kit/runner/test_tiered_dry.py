@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 import time
 from pathlib import Path
@@ -326,6 +327,16 @@ def test_the_limit_holds_for_code_that_swallows_the_interruption_but_not_for_cod
         patient(0.2)
     with time_limit(5, limits_itself=lambda: False):
         pass
+
+
+def test_the_limit_holds_where_a_shell_has_interrupts_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(Undecidable), time_limit(0.05, limits_itself=lambda: False):
+            for _ in range(200):
+                time.sleep(0.02)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_limit_holds_outside_the_main_thread() -> None:

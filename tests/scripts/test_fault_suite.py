@@ -1,0 +1,32 @@
+"""The suite of faults itself: one of each kind is caught at its tier, and a healthy run goes through all of them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[2] / "scripts/fault_suite.py"
+ONE_OF_EACH = {
+    "version that does not exist": "tier 1",
+    "prediction that is no term": "tier 1",
+    "label among the inputs": "tier 1",
+    "grey levels of 0..255 after 0..1 in tier 1": "tier 2",
+    "another model in the file than the one that predicted": "tier 1",
+    "failed receipt changed by hand": "tier 2",
+    "tier 2 left out": "tier 3",
+}
+
+
+@pytest.mark.catalog
+def test_a_fault_of_each_kind_is_caught_at_its_tier_and_no_healthy_run_is_refused():
+    command = [sys.executable, PROGRAM, "--seeds", "1", "--healthy", "1", "--json", "--only", ",".join(ONE_OF_EACH)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    figures = json.loads(ran.stdout)
+
+    assert {row["name"]: list(row["steps"]) for row in figures["faults"]} == {
+        name: [step] for name, step in ONE_OF_EACH.items()
+    }, ran.stdout
+    assert figures["healthy"]["refused"] == []
+    assert ran.returncode == 0
