@@ -88,12 +88,11 @@ def test_nothing_handed_over_is_undecided_with_a_remedy_for_every_check() -> Non
 
 def test_what_does_not_apply_is_skipped_with_the_reason_given() -> None:
     ev = play(experiment(), 2, "forest")
-    for what in ("loss", "reload", "groups"):
+    for what in ("loss", "reload"):
         ev.without(what, f"no {what} here")
     found = judged(ev, ranges(experiment()))
     assert found["loss_fell"].status is found["loss_finite"].status is found["reload"].status is Status.SKIP
     assert found["loss_fell"].detail == "no loss here"
-    assert found["disjoint_groups"].status is Status.SKIP
 
 
 def test_a_reason_excuses_nothing_that_was_found_wrong() -> None:
@@ -103,6 +102,15 @@ def test_a_reason_excuses_nothing_that_was_found_wrong() -> None:
     ev.loss(float("nan"))
     found = judged(ev)
     assert {"loss_finite", "inputs_finite"} <= failed(found)
+
+
+@pytest.mark.parametrize("what", ["rids", "groups"])
+def test_records_on_both_sides_are_found_whatever_reason_is_given(what: str) -> None:
+    x = np.arange(12.0).reshape(6, 2)
+    ev = Evidence(1)
+    ev.data(Records(x, [0, 1] * 3, **{what: list("abcdef")}), Records(x, [0, 1] * 3, **{what: list("fghijk")}))
+    ev.without(what, "nobody knows them")
+    assert judged(ev)[f"disjoint_{what}"].status is Status.FAIL
 
 
 def test_a_model_that_takes_missing_values_may_say_so() -> None:

@@ -40,8 +40,8 @@ def known_terms(material: Material) -> Finding:
 def complete(material: Material) -> Finding:
     """As many classes as the vocabulary has terms, each in the training records, with enough records."""
     material.need_classes()
-    material.unless_without("classes")
     if material.classes is None:
+        material.unless_without("classes")
         raise insufficient(*NO_VOCABULARY)
     if len(material.classes) < 2:
         raise insufficient("There are fewer than two classes to tell apart.", "Hand over all terms of the vocabulary.")
@@ -73,11 +73,12 @@ def complete(material: Material) -> Finding:
 
 def disjoint_rids(material: Material) -> Finding:
     """No record is both learnt from and judged on."""
-    material.unless_without("validation", "rids")
     if material.validation is None:
+        material.unless_without("validation", "rids")
         raise insufficient("No validation records were handed over.", "Call evidence().data(train, validation, …).")
     train, validation = material.train.rids, material.validation.rids
     if train is None or validation is None:
+        material.unless_without("validation", "rids")
         raise insufficient("The records came without RIDs.", "Hand over Records(…, rids=[…]) for both parts.")
     learnt = set(train)
     shared = sorted(learnt & set(validation))
@@ -88,11 +89,12 @@ def disjoint_rids(material: Material) -> Finding:
 
 def disjoint_groups(material: Material) -> Finding:
     """What belongs together, such as images of one Subject, stands on one side only."""
-    material.unless_without("validation", "groups")
     if material.validation is None:
+        material.unless_without("validation", "groups")
         raise insufficient("No validation records were handed over.", "Call evidence().data(train, validation, …).")
     train, validation = material.train.groups, material.validation.groups
     if train is None or validation is None:
+        material.unless_without("validation", "groups")
         raise insufficient(
             "The records came without groups, so a Subject on both sides would not be seen.",
             'Hand over Records(…, groups=[…]) for both parts, or say evidence().without("groups", "why").',
