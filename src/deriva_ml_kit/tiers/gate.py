@@ -152,7 +152,7 @@ def tier_of(
         raise UsageError(
             f"This is tier 3: {_too_large(found)}.",
             remedy=f"Take a dataset of at most {SMALL_RECORDS} records, or one of type {SMALL_TYPE}; "
-            'or say why: override_tier="reason" (scripts: --override-tier "reason").',
+            'or say why: --override-tier "reason"',
         )
     return asked, found
 
@@ -170,7 +170,7 @@ def admit(request: Request, *, ml: DerivaML | None, override: str | None = None)
         UsageError: The override gives no reason.
     """
     if override is not None and not override.strip():
-        raise UsageError("An override needs a reason.", remedy='Say why: override_tier="deadline, checked by hand"')
+        raise UsageError("An override needs a reason.", remedy='Say why: --override-tier "deadline, checked by hand"')
     if request.tier == 1:
         return Passage()
     clean = _clean(request)
@@ -296,8 +296,8 @@ def _remedy(request: Request, missing: Sequence[Missing]) -> str:
     """The next command, then the others, then the way around."""
     first, *rest = [lack.command for lack in missing]
     run = request.command or "this run"
-    reason = "override_tier='\"reason\"'" if _is_hydra(request.command) else '--override-tier "reason"'
-    blocks = {"Next:": [first], "Then:": [*rest, run], "Or, told in every later receipt:": [f"{run} {reason}"]}
+    around = f'{run} --override-tier "reason"'
+    blocks = {"Next:": [first], "Then:": [*rest, run], "Or, told in every later receipt:": [around]}
     return "\n".join("\n  ".join([head, *lines]) for head, lines in blocks.items())
 
 

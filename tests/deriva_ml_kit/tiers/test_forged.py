@@ -228,7 +228,7 @@ def test_a_refusal_reads_well(project: Repository) -> None:
         "Then:\n"
         "  uv run deriva-ml-run +experiment=my_experiment\n"
         "Or, told in every later receipt:\n"
-        "  uv run deriva-ml-run +experiment=my_experiment override_tier='\"reason\"'"
+        '  uv run deriva-ml-run +experiment=my_experiment --override-tier "reason"'
     )
 
 
