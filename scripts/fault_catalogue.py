@@ -292,7 +292,7 @@ FAULTS = (
         "finite|nan|NaN",
         edits=model(
             "        self.losses.append(float(self.model.loss_))",
-            '        self.losses.append(float("nan") if len(self.losses) > 99 else float(self.model.loss_))',
+            '        self.losses.append(float("nan") if len(self.losses) > 999 else float(self.model.loss_))',
         ),
     ),
 )
