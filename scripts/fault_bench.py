@@ -187,13 +187,13 @@ class Bench:
 
 def load_libraries() -> None:
     """Import what the runs need, so that they find it; nothing may be started or opened yet."""
-    import deriva_ml_kit.runner.command  # noqa: PLC0415
     import joblib  # noqa: F401, PLC0415
     import PIL.Image  # noqa: F401, PLC0415
     import sklearn.model_selection  # noqa: PLC0415
     import sklearn.neural_network  # noqa: F401, PLC0415
 
     import deriva_ml_kit.mainline.bag.cache  # noqa: PLC0415
+    import deriva_ml_kit.runner.command  # noqa: PLC0415
     import deriva_ml_kit.runner.job  # noqa: PLC0415
     import deriva_ml_kit.runner.tiered  # noqa: F401, PLC0415
 
