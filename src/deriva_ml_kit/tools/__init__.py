@@ -1,0 +1,16 @@
+"""What an agent can ask of a catalog and of a project: one typed function for each tool.
+
+In: named arguments. Out: an answer of bounded size, or an error as data; never a traceback.
+
+    registry      the tools by name; a function's signature becomes the model of its arguments
+    call          what a tool is given beside its arguments: catalog, project, progress, cancellation
+    connections   one connection for one call at a time, and never one whose schema is out of date
+    answers       models of answers: pages, bounds, what to do next
+    failure       errors as data
+    invoke        check the arguments, run the tool, bound the answer
+    writing       writes inside an execution, which names every row that it made
+    server        the tools on MCP; the only user of the MCP SDK
+
+The other modules hold the tools, by what they are about. They import what takes seconds inside the functions: a server
+that lists its tools must answer at once.
+"""

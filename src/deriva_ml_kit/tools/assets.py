@@ -1,0 +1,1 @@
+"""Assets, the files that executions use and make."""

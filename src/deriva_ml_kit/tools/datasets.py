@@ -1,0 +1,1 @@
+"""Datasets, their members and versions."""

@@ -1,0 +1,1 @@
+"""Tables of a dataset side by side."""

@@ -1,0 +1,1 @@
+"""Executions, workflows, lineage."""

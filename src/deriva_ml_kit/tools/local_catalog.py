@@ -1,0 +1,1 @@
+"""A DERIVA catalog on this machine."""

@@ -1,0 +1,210 @@
+"""The tools by name. A function's signature becomes the model of its arguments, its docstring the tool's description.
+
+    @tool("Describe a feature", Effect.READ)
+    def deriva_ml_get_feature(call: Call, target_table: TargetTable, feature_name: FeatureName) -> FeatureAnswer:
+        ...
+
+Tools that work on a catalog take `hostname` and `catalog_id` beside what the function names; where they are left out,
+the project's `src/configs/catalog.json` says which catalog is meant.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model, model_validator
+
+from deriva_ml_kit.tools.answers import Answer
+from deriva_ml_kit.tools.call import Call
+
+# Every module that holds tools, in the order in which they are listed.
+MODULES = (
+    "project",
+    "local_catalog",
+    "schema",
+    "vocabularies",
+    "rows",
+    "search",
+    "features",
+    "datasets",
+    "bags",
+    "denormalize",
+    "validation",
+    "executions",
+    "assets",
+)
+SECONDS = 60.0
+
+
+class Effect(StrEnum):
+    """What a tool does to the world."""
+
+    READ = "reads"
+    WRITE = "writes"  # adds; running it again adds nothing, or more of the same
+    DESTROY = "changes what is there"
+
+
+class Arguments(BaseModel):
+    """Arguments of a tool, as agents write them: numbers as text, and lists as JSON in a text, are understood."""
+
+    model_config = ConfigDict(
+        extra="forbid", str_strip_whitespace=True, coerce_numbers_to_str=True, validate_by_name=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpack(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return {name: cls._unpacked(name, value) for name, value in given.items()}
+
+    @classmethod
+    def _unpacked(cls, name: str, value: Any) -> Any:
+        """A list or an object that was given as text; text for what holds text stays as it is."""
+        if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+            return value
+        field = next((field for key, field in cls.model_fields.items() if name in names_of(key, field)), None)
+        if field is None or field.annotation in (str, str | None):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+
+
+Hostname = Annotated[
+    str | None, Field(description="DERIVA host, such as data.example.org; the project's own where not given")
+]
+CatalogId = Annotated[str | None, Field(description="Catalog on that host, such as 1; the project's own if not given")]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool.
+
+    Attributes:
+        name: Name by which it is called.
+        title: What it does, in a few words.
+        effect: Whether it reads, adds, or changes what is there.
+        function: The work: takes a Call and the arguments by name.
+        arguments: Model of its arguments.
+        answer: Model of its answer.
+        catalog: Whether it works on a catalog, and so takes `hostname` and `catalog_id`.
+        idempotent: Whether running it again with the same arguments changes nothing more.
+        seconds: After how long it is given up.
+    """
+
+    name: str
+    title: str
+    effect: Effect
+    function: Callable[..., Answer]
+    arguments: type[Arguments]
+    answer: type[Answer]
+    catalog: bool
+    idempotent: bool
+    seconds: float
+
+    @property
+    def description(self) -> str:
+        """What it does and when to call it; the function's docstring without its sections."""
+        text = inspect.cleandoc(self.function.__doc__ or "")
+        return re.split(r"\n\n(?:Args|Raises|Returns):\n", text)[0]
+
+    @functools.cached_property
+    def input_schema(self) -> dict[str, Any]:
+        """JSON Schema of its arguments."""
+        return _plain(self.arguments.model_json_schema())
+
+    @functools.cached_property
+    def output_schema(self) -> dict[str, Any]:
+        """JSON Schema of its answer."""
+        return _plain(self.answer.model_json_schema(mode="serialization"))
+
+
+F = TypeVar("F", bound=Callable[..., Answer])
+_TOOLS: dict[str, Tool] = {}
+
+
+def tool(
+    title: str, effect: Effect, *, catalog: bool = True, idempotent: bool | None = None, seconds: float = SECONDS
+) -> Callable[[F], F]:
+    """Make a function a tool; see the module.
+
+    Args:
+        title: What it does, in a few words.
+        effect: Whether it reads, adds, or changes what is there; what writes to a catalog takes `dry_run`.
+        catalog: Whether it works on a catalog.
+        idempotent: Whether running it again changes nothing more; reading never does.
+        seconds: After how long it is given up.
+    """
+
+    def register(function: F) -> F:
+        hints = get_type_hints(function, include_extras=True)
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        fields: dict[str, Any] = {"hostname": (Hostname, None), "catalog_id": (CatalogId, None)} if catalog else {}
+        for each in parameters:
+            fields[each.name] = (hints[each.name], ... if each.default is each.empty else each.default)
+        name = function.__name__
+        if effect is not Effect.READ and catalog and "dry_run" not in fields:
+            raise TypeError(f"{name} writes to a catalog and has no dry_run")
+        if name in _TOOLS and _TOOLS[name].function.__module__ != function.__module__:
+            raise TypeError(f"there are two tools called {name}")
+        camel = "".join(part.capitalize() for part in name.split("_"))
+        _TOOLS[name] = Tool(
+            name=name,
+            title=title,
+            effect=effect,
+            function=function,
+            arguments=create_model(f"{camel}Arguments", __base__=Arguments, **fields),
+            answer=hints["return"],
+            catalog=catalog,
+            idempotent=effect is Effect.READ if idempotent is None else idempotent,
+            seconds=seconds,
+        )
+        return function
+
+    return register
+
+
+@functools.cache
+def tools() -> Mapping[str, Tool]:
+    """All tools by name, in the order in which they are listed."""
+    for module in MODULES:
+        importlib.import_module(f"deriva_ml_kit.tools.{module}")
+    place = {f"deriva_ml_kit.tools.{module}": n for n, module in enumerate(MODULES)}
+    return dict(sorted(_TOOLS.items(), key=lambda item: place[item[1].function.__module__]))
+
+
+def names_of(name: str, field: Any) -> tuple[str, ...]:
+    """Every name under which an argument is taken: its own, and those that other servers have for it."""
+    alias = field.validation_alias
+    others = alias.choices if isinstance(alias, AliasChoices) else [alias] if alias else []
+    return tuple(dict.fromkeys([name, *(str(other) for other in others)]))
+
+
+def also(name: str, *others: str) -> AliasChoices:
+    """An argument's name and the other names under which it is taken."""
+    return AliasChoices(name, *others)
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema without the titles that pydantic makes of names."""
+
+    def without(value: Any, *, names: bool = False) -> Any:
+        if isinstance(value, dict):
+            kept = {key: item for key, item in value.items() if names or key != "title" or not isinstance(item, str)}
+            return {key: without(item, names=key in ("properties", "$defs")) for key, item in kept.items()}
+        return [without(item) for item in value] if isinstance(value, list) else value
+
+    return dict(without(schema))
+
+
+__all__ = ["MODULES", "Arguments", "Call", "Effect", "Tool", "also", "names_of", "tool", "tools"]

@@ -1,0 +1,1 @@
+"""Rows from CSV or JSON into a table."""
