@@ -19,14 +19,14 @@ import argparse
 import contextlib
 import json
 import logging
-import os
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from deriva_ml_kit.environment import environment
 from deriva_ml_kit.errors import Faults, KitError
 from deriva_ml_kit.imports import REMEDY, plain_imports
 from deriva_ml_kit.progress import progress
@@ -142,7 +142,7 @@ def run(main: Callable[[argparse.Namespace], Result], arguments: argparse.Argume
     answer = sys.stdout
     try:
         # Nothing that a library prints may end up in front of the JSON line.
-        with _environment(args), contextlib.redirect_stdout(sys.stderr if args.json else answer):
+        with environment(_told(args)), contextlib.redirect_stdout(sys.stderr if args.json else answer):
             _refuse_plain_imports()
             result = main(args)
     except KeyboardInterrupt:
@@ -192,22 +192,10 @@ def summary(result: Mapping[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-@contextlib.contextmanager
-def _environment(args: argparse.Namespace) -> Iterator[None]:
-    wanted = {
-        "DERIVA_ML_DRY_RUN": getattr(args, "dry_run", False),
-        "DERIVA_ML_ALLOW_DIRTY": getattr(args, "allow_dirty", False),
-    }
-    before = {name: os.environ.get(name) for name, on in wanted.items() if on}
-    os.environ.update(dict.fromkeys(before, "true"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+def _told(args: argparse.Namespace) -> dict[str, str]:
+    """What the library reads from the environment when a Workflow is made."""
+    options = {"DERIVA_ML_DRY_RUN": "dry_run", "DERIVA_ML_ALLOW_DIRTY": "allow_dirty"}
+    return {name: "true" for name, option in options.items() if getattr(args, option, False)}
 
 
 def _refuse_plain_imports() -> None:

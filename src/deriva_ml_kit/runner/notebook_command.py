@@ -11,17 +11,16 @@ import argparse
 import importlib.util
 import json
 import logging
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from deriva_ml_kit import script
+from deriva_ml_kit.environment import environment
 from deriva_ml_kit.errors import KitError, Undecidable, UsageError
 from deriva_ml_kit.runner import notebook_file, overrides
 from deriva_ml_kit.runner.notebook import (
@@ -254,7 +253,8 @@ def _run(args: argparse.Namespace, path: Path, given: Mapping[str, Any], typed: 
     folder = Path(tempfile.mkdtemp(prefix="deriva-ml-notebook-"))
     executed, note = folder / path.name, folder / "execution.json"
     try:
-        with _environment(variables | {RECORDED: str(note)}):
+        # Papermill's kernel has no environment but that of this process.
+        with environment(variables | {RECORDED: str(note)}):
             _execute(args, path, executed, given)
     except BaseException as error:
         raise _failed(error, path, executed, _recorded(note)) from error
@@ -298,21 +298,6 @@ def _variables(path: Path, typed: Sequence[str], *, dry_run: bool, allow_dirty: 
         "DERIVA_ML_ALLOW_DIRTY": str(allow_dirty).lower(),
         "DERIVA_ML_DRY_RUN": str(dry_run).lower(),
     }
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Papermill's kernel has no environment but that of this process."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _execute(args: argparse.Namespace, path: Path, executed: Path, given: Mapping[str, Any]) -> None:
