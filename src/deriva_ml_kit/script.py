@@ -43,6 +43,8 @@ NOISY = (
     "bagit",
     "urllib3",
     "requests",
+    "mcp",
+    "uvicorn",
     "setuptools_scm",
     "vcs_versioning",
     "py.warnings",

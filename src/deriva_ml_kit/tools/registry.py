@@ -180,7 +180,7 @@ def tools() -> Mapping[str, Tool]:
     for module in MODULES:
         importlib.import_module(f"deriva_ml_kit.tools.{module}")
     place = {f"deriva_ml_kit.tools.{module}": n for n, module in enumerate(MODULES)}
-    return dict(sorted(_TOOLS.items(), key=lambda item: place[item[1].function.__module__]))
+    return dict(sorted(_TOOLS.items(), key=lambda item: place.get(item[1].function.__module__, len(place))))
 
 
 def names_of(name: str, field: Any) -> tuple[str, ...]:
