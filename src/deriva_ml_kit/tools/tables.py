@@ -8,11 +8,23 @@ from deriva_ml_kit.nearest import nearest
 from deriva_ml_kit.tools.failure import Code, ToolError, not_found
 
 if TYPE_CHECKING:
-    from deriva.core.ermrest_model import Table
+    from deriva.core.ermrest_model import Schema, Table
 
     from deriva_ml_kit.mainline import DerivaML, Feature
 
 HIDDEN = "public"  # ERMrest's own tables
+
+
+def schema_of(ml: DerivaML, name: str) -> Schema:
+    """The schema of a name.
+
+    Raises:
+        ToolError: There is none.
+    """
+    schemas = ml.model.model.schemas
+    if name not in schemas:
+        raise not_found("schema", name, [each for each in schemas if each != HIDDEN])
+    return schemas[name]
 
 
 def table_of(ml: DerivaML, name: str, schema: str | None = None) -> Table:
@@ -27,13 +39,12 @@ def table_of(ml: DerivaML, name: str, schema: str | None = None) -> Table:
         ToolError: There is none, or several schemas have one.
     """
     schemas = ml.model.model.schemas
-    if schema is not None and schema not in schemas:
-        raise not_found("schema", schema, [each for each in schemas if each != HIDDEN])
     if schema is not None:
-        if name in schemas[schema].tables:
-            return schemas[schema].tables[name]
+        here = schema_of(ml, schema).tables
+        if name in here:
+            return here[name]
         elsewhere = _places(ml, name)
-        close = elsewhere or nearest(name, schemas[schema].tables)
+        close = elsewhere or nearest(name, here)
         where = f"It is in {', '.join(place.partition(':')[0] for place in elsewhere)}." if elsewhere else None
         raise ToolError(Code.NOT_FOUND, f"Schema {schema} has no table {name!r}.", remedy=where, candidates=close)
     from deriva_ml_kit.mainline import DerivaMLTableNotFound  # noqa: PLC0415  (takes seconds)
