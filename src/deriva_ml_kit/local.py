@@ -1,7 +1,7 @@
 """A DERIVA catalog on this machine: is it running, is it trusted, are we logged in?
 
-The only link between the kit and `deriva_local`, and it is a program: `deriva-local status --json` and
-`deriva-local login`, found beside the running Python or on the PATH. Nothing of it is called for other hosts.
+The only link between the kit and `deriva_local`, and it is a program: `deriva-local status --json`, `start` and
+`login`, found beside the running Python or on the PATH. Nothing of it is called for other hosts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import platformdirs
@@ -100,13 +101,38 @@ def _trusted(ca_bundle: Path) -> tuple[object, ...]:
 def status() -> Running | None:
     """The local catalog of this user, if one is running."""
     try:
-        found = json.loads(_call("status", "--json", check=False))
+        found = told()
     except (FileNotFoundError, ValueError):
         return None
     if not found.get("running"):
         return None
     port = int(found["port"])
     return Running(found.get("hostname") or f"localhost:{port}", port, Path(found["ca_bundle"]))
+
+
+def told() -> dict[str, Any]:
+    """All that `deriva-local status` tells, whether one is running or not.
+
+    Raises:
+        FileNotFoundError: The program is not installed.
+        ValueError: It tells nothing.
+    """
+    return dict(json.loads(_call("status", "--json", check=False)))
+
+
+def starting(port: int | None = None) -> subprocess.Popen[str]:
+    """`deriva-local start`, begun: it prints what `status` tells, or an error, once the catalog answers.
+
+    Args:
+        port: The port that it shall have; that of last time where not given.
+
+    Raises:
+        FileNotFoundError: The program is not installed.
+    """
+    command = [program(), "start", "--json", *(["--port", str(port)] if port else [])]
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def trust(ca_bundle: Path) -> None:

@@ -166,14 +166,15 @@ def check(now: Standing) -> None:
         )
 
 
-def following(now: Standing, part: Part) -> Version:
-    """The version that raising a part leads to; the first one is v0.1.0, whatever the part.
+def following(now: Standing, part: Part, first: str = FIRST) -> Version:
+    """The version that raising a part leads to; before there is any, the first one, whatever the part.
 
     Raises:
-        UsageError: Another commit has it, one that this branch does not descend from.
+        UsageError: Another commit has it, one that this branch does not descend from; or `first` is no version.
     """
-    version = now.latest.raised(part) if now.latest else Version.of(FIRST)
-    assert version is not None
+    version = now.latest.raised(part) if now.latest else Version.of(first)
+    if version is None:
+        raise UsageError(f"{first!r} is no version.", remedy=f"Write it as {FIRST}.")
     if version.number in {other.number for other in _versions(now.root)}:
         raise UsageError(
             f"{version.tag} exists already, at a commit that {now.branch} does not descend from.",
@@ -182,12 +183,13 @@ def following(now: Standing, part: Part) -> Version:
     return version
 
 
-def release(now: Standing, part: Part, *, push: bool = False, dry_run: bool = False) -> Release:
+def release(now: Standing, part: Part, *, first: str = FIRST, push: bool = False, dry_run: bool = False) -> Release:
     """Give the current commit its version.
 
     Args:
         now: From `standing`.
         part: Part to raise.
+        first: The version that a project without any gets.
         push: Push branch and tag to `origin` too; where that fails, the version stands all the same.
         dry_run: Only say what would be.
 
@@ -196,7 +198,7 @@ def release(now: Standing, part: Part, *, push: bool = False, dry_run: bool = Fa
         KitError: git refused to commit or to tag, in its own words.
     """
     check(now)
-    version = following(now, part)
+    version = following(now, part, first)
     file = now.root / "pyproject.toml"
     stated = _stated_version(file)
     changed = [file.name] if stated not in (None, version.number) else []

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TABLE = "Execution_Asset"
 FIRST, SMALL = "receipt-tier1.json", "receipt-tier2.json"
+REAL = {2: SMALL, 3: "receipt-tier3.json"}
 LOOKED_AT = 50
 AFTERWARDS = frozenset({"status", "outputs_uploaded", "provenance", "no_orphans"})  # of every real run
 GIT_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -33,7 +34,7 @@ GIT_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Found:
-    """A receipt of tier 2 in the catalog.
+    """A receipt of a real run in the catalog.
 
     Attributes:
         asset_rid: The asset.
@@ -65,6 +66,27 @@ def small_runs(ml: DerivaML, root: Path, script: str) -> Iterator[Found]:
         rows = [row for row in _rows(ml, SMALL, script=about) if row["asset"] not in seen]
         seen |= {row["asset"] for row in rows}
         yield from _judged(ml, rows, root)
+
+
+def real_runs(
+    ml: DerivaML, root: Path, tiers: Collection[int], *, limit: int, after: tuple[str, str] | None = None
+) -> Iterator[Found]:
+    """Yield the receipts of real runs, the newest first; those of tier 2 judged as `small_runs` does.
+
+    Args:
+        ml: The connection.
+        root: Folder of the repository.
+        tiers: 2, 3 or both.
+        limit: How many at most.
+        after: `made` and `asset_rid` of the one behind which to go on.
+    """
+    rows = list(_rows(ml, *(REAL[tier] for tier in sorted(tiers)), limit=limit, after=after))
+    small = {found.asset_rid: found for found in _judged(ml, [row for row in rows if row["name"] == SMALL], root)}
+    for row in rows:
+        faults = list(_of_row(row))
+        yield small.get(row["asset"]) or Found(
+            row["asset"], row["execution"], row["made"], _fetched(ml, row, faults), None, tuple(faults)
+        )
 
 
 def _judged(ml: DerivaML, rows: Collection[Mapping[str, Any]], root: Path) -> Iterator[Found]:
@@ -182,9 +204,14 @@ def _fetched(ml: DerivaML, row: Mapping[str, Any], faults: list[str]) -> Receipt
 
 
 def _rows(
-    ml: DerivaML, name: str, *, script: str | None = None, executions: Collection[str] | None = None
+    ml: DerivaML,
+    *names: str,
+    script: str | None = None,
+    executions: Collection[str] | None = None,
+    limit: int = LOOKED_AT,
+    after: tuple[str, str] | None = None,
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield output assets of a name with their executions and workflows, the newest first."""
+    """Yield output assets of some names with their executions and workflows, the newest first."""
     from deriva.core import urlquote  # noqa: PLC0415  (takes seconds)
 
     from deriva_ml_kit.mainline.asset import links  # noqa: PLC0415
@@ -194,7 +221,7 @@ def _rows(
     link = links.execution_link(table)
     if link is None:
         return
-    path = f"/attribute/A:={table_name(table.schema.name, table.name)}/Filename={urlquote(name, '')}"
+    path = f"/attribute/A:={table_name(table.schema.name, table.name)}/{any_of('Filename', names)}"
     path += f"/L:=(RID)=({link.path}:{urlquote(link.asset, '')})/Asset_Role=Output"
     path += f"/E:=({urlquote(link.other, '')})=({table_name(ml.ml_schema, 'Execution')}:RID)"
     if executions is not None:
@@ -207,4 +234,5 @@ def _rows(
         ",execution:=E:RID,status:=E:Status,description:=E:Description,execution_by:=E:RCB"
         ",workflow:=W:URL,checksum:=W:Checksum@sort(made::desc::,asset::desc::)"
     )
-    yield from ml.catalog.get(path if executions is not None else f"{path}?limit={LOOKED_AT}").json()
+    path += f"@after({','.join(urlquote(value, '') for value in after)})" if after else ""
+    yield from ml.catalog.get(path if executions is not None else f"{path}?limit={limit}").json()
