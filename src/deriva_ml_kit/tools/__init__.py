@@ -14,3 +14,8 @@ In: named arguments. Out: an answer of bounded size, or an error as data; never 
 The other modules hold the tools, by what they are about. They import what takes seconds inside the functions: a server
 that lists its tools must answer at once.
 """
+
+import warnings
+
+# Tables stand in a schema, and arguments and answers say so; pydantic's models have an old method of that name.
+warnings.filterwarnings("ignore", message='Field name "schema" in ', category=UserWarning)
