@@ -91,7 +91,10 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, KitError):
         shown = error.faults[:SHOWN_FAULTS] if isinstance(error, Faults) else ()
         faults = [{name: value for name, value in asdict(fault).items() if value is not None} for fault in shown]
-        return Failure(code=_code(error), message=error.message, remedy=error.remedy, faults=faults)
+        candidates = [*getattr(error, "candidates", ())]
+        return Failure(
+            code=_code(error), message=error.message, remedy=error.remedy, candidates=candidates, faults=faults
+        )
     return _of_library(error) or Failure(code=Code.INTERNAL, message=f"{type(error).__name__}: {error}")
 
 

@@ -27,6 +27,21 @@ def schema_of(ml: DerivaML, name: str) -> Schema:
     return schemas[name]
 
 
+def own_schema(ml: DerivaML, name: str | None = None) -> Schema:
+    """The schema in which a table of one's own is made: the one of a name, or else the project's only one.
+
+    Raises:
+        ToolError: There is no schema of that name, or none was named where there are several.
+        DerivaMLConfigurationError: There is none.
+    """
+    if name is None and ml.default_schema is None and ml.domain_schemas:
+        there = sorted(ml.domain_schemas)
+        raise ToolError(
+            Code.BAD_ARGUMENT, f"In which schema? There are {', '.join(there)}.", remedy="Name it.", candidates=there
+        )
+    return schema_of(ml, name or ml.domain_schema)
+
+
 def table_of(ml: DerivaML, name: str, schema: str | None = None) -> Table:
     """The table of a name, in one schema or in any.
 

@@ -14,7 +14,7 @@ from deriva_ml_kit.tools.call import Call
 from deriva_ml_kit.tools.failure import Code, ToolError
 from deriva_ml_kit.tools.paging import as_rid, no_cursor
 from deriva_ml_kit.tools.registry import Effect, also, tool
-from deriva_ml_kit.tools.tables import schema_of, vocabulary_of
+from deriva_ml_kit.tools.tables import own_schema, schema_of, vocabulary_of
 from deriva_ml_kit.tools.types import Cursor, Description, DryRun, Limit, Name, SchemaName
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def create_vocabulary(
     Call it before defining a feature whose values come from a fixed list of words, then `add_term` for each word.
     """
     ml = call.ml
-    schema = schema_of(ml, schema_name or ml.domain_schema).name
+    schema = own_schema(ml, schema_name).name
     there = ml.model.model.schemas[schema].tables.get(table)
     if there is not None and not ml.model.is_vocabulary(there):
         raise ToolError(

@@ -61,9 +61,13 @@ def has_changed(ml: DerivaML, rid: str, after: str) -> bool:
 
 def reached(ml: DerivaML, rid: str, table: Table) -> list[str]:
     """RIDs of the rows of a table that the bag of a dataset would hold."""
+    return sorted(set().union(*(_rids(ml, path) for path in paths_to(ml, rid, table))))
+
+
+def paths_to(ml: DerivaML, rid: str, table: Table) -> list[str]:
+    """Paths of the rows of a table that the bag of a dataset would hold; several may lead to the same row."""
     paths = (source for source, _, found in ml._table_paths(_spec(rid)) if found is table)
-    rows = (_rids(ml, path.replace("{RID}", urlquote(rid, ""))) for path in dict.fromkeys(paths))
-    return sorted(set().union(*rows))
+    return [path.replace("{RID}", urlquote(rid, "")) for path in dict.fromkeys(paths)]
 
 
 def time_of(ml: DerivaML, rid: str, version: DatasetVersion) -> str | None:

@@ -44,7 +44,7 @@ def execution_rows(
     if workflow is not None:
         among.append(("Workflow", {workflow if isinstance(workflow, str) else _rid_of(workflow)}))
     if workflow_type is not None:
-        among.append(("Workflow", _workflows_of_type(ml, workflow_type)))
+        among.append(("Workflow", workflows_of_type(ml, workflow_type)))
     if dataset is not None:
         among.append(("RID", _of_dataset(ml, dataset, dataset_role)))
     if status is not None:
@@ -70,7 +70,12 @@ def _rid_of(workflow: ReleasedWorkflow) -> str:
     return str(rid)
 
 
-def _workflows_of_type(ml: DerivaML, workflow_type: str) -> set[str]:
+def workflows_of_type(ml: DerivaML, workflow_type: str) -> set[str]:
+    """RIDs of the workflows of a type.
+
+    Raises:
+        DerivaMLInvalidTerm: No such type.
+    """
     name = ml.lookup_term(MLVocab.workflow_type, workflow_type).name
     found: set[str] = set()
     for table, column in (("Workflow", "RID"), ("Workflow_Workflow_Type", "Workflow")):

@@ -33,14 +33,17 @@ def table_of(
     metadata: Sequence[Any],
     optional: Sequence[str],
     comment: str,
+    again: bool = False,
 ) -> dict[str, Any]:
     """The definition of a feature's table, as ERMrest takes it; the arguments are those of `create_feature`.
+
+    With `again` it is no fault that there is such a feature already, so that the two can be compared.
 
     Raises:
         DerivaMLFaults: Everything that is wrong with it.
     """
     draft = _Draft(model)
-    about = draft.target(target, name)
+    about = draft.target(target, name, again=again)
     for table in draft.listed("assets", assets):
         draft.reference(table, "assets", "an asset table", model.is_asset)
     for table in draft.listed("terms", terms):
@@ -85,7 +88,7 @@ class _Draft:
         self.fault(argument, given, "is a name where a list of them is taken", remedy=f"write [{given!r}]")
         return ()
 
-    def target(self, target: Table | str, name: str) -> Table | None:
+    def target(self, target: Table | str, name: str, *, again: bool) -> Table | None:
         if not NAME.fullmatch(name):
             self.fault("feature_name", name, "is no name of letters, digits, _ and -")
         table = self._table("target_table", target)
@@ -96,7 +99,8 @@ class _Draft:
         self.used.add(table.name)
         values = _table_name(table, name)
         if any(feature.feature_name == name for feature in self.model.find_features(table)):
-            self.fault("feature_name", name, f"{table.name} has this feature already")
+            if not again:
+                self.fault("feature_name", name, f"{table.name} has this feature already")
         elif values in self.model.schemas[self.model.domain_schema].tables:
             self.fault("feature_name", name, f"there is already a table {values} in {self.model.domain_schema}")
         if (length := len(values.encode())) > LONGEST_NAME:
