@@ -20,16 +20,21 @@ Selector = Callable[[list[FeatureRecord]], FeatureRecord | None]
 Beside = dict[Route, list[Row | None]]
 
 
-def check_related(plan: Plan, source: Source) -> None:
+def check_related(plan: Plan, model: Any, members: Iterable[str]) -> None:
     """Make sure that all members lead to a table that was asked for.
+
+    Args:
+        plan: The plan.
+        model: The schema.
+        members: Names of the tables that the members are in.
 
     Raises:
         DerivaMLDenormalizeUnrelatedAnchor: Some do not.
     """
     wanted = {*plan.include, *plan.via}
-    related = {table for path in source.model._schema_to_paths() if path[-1] in wanted for table in path}
-    members = {source.model.name_to_table(name) for name in source.members()}
-    if unrelated := sorted(table.name for table in members - related):
+    related = {table for path in model._schema_to_paths() if path[-1] in wanted for table in path}
+    anchors = {model.name_to_table(name) for name in members}
+    if unrelated := sorted(table.name for table in anchors - related):
         raise DerivaMLDenormalizeUnrelatedAnchor(unrelated, [table.name for table in plan.include])
 
 
@@ -43,23 +48,24 @@ def joined(plan: Plan, source: Source, selector: Selector | None = None) -> list
     """
     feature = _feature(plan, source.model) if selector else None
     found: Beside = {(): [row for _rid, row in sorted(source.scope(plan.row_per).items())]}
-    found = _beside(found, plan.joins, source)
+    found = beside(found, plan.joins, source)
     if feature is not None and selector is not None:
         found = _chosen(found, plan.routes[feature.feature_table], feature, selector)
     parts = [found]
     for table in plan.above:
         parts.append(_not_referred_to(plan, plan.routes[table], table, source, parts))
     places = [(plan.routes[column.table], column.name) for column in plan.columns]
-    return [[value for part in parts for value in _values(part, route, name)] for route, name in places]
+    return [[value for part in parts for value in values_of(part, route, name)] for route, name in places]
 
 
-def _values(part: Beside, route: Route, name: str) -> list[Any]:
+def values_of(part: Beside, route: Route, name: str) -> list[Any]:
+    """The values of a column at the end of a way; None where there is no row."""
     if route not in part:
         return [None] * len(next(iter(part.values())))
     return [None if row is None else row[name] for row in part[route]]
 
 
-def _beside(found: Beside, steps: Iterable[Route], source: Source) -> Beside:
+def beside(found: Beside, steps: Iterable[Route], source: Source) -> Beside:
     """Put the row that each step leads to beside the row that it starts from, or None."""
     for step in steps:
         here, there = ([pair[side] for pair in step[-1].columns] for side in (0, 1))
@@ -94,9 +100,8 @@ def _not_referred_to(plan: Plan, route: Route, table: Table, source: Source, par
     seen = {row["RID"] for part in parts for row in part.get(route, ()) if row}
     missing = source.below_members(table) - seen
     rows = {row["RID"]: row for row in source.rows_with(table, "RID", missing)} if missing else {}
-    steps = [step for step in plan.joins if len(step) > len(route) and step[: len(route)] == route]
     start: Beside = {route: [row for rid, row in sorted(rows.items()) if rid in missing]}
-    return _beside(start, steps, source)
+    return beside(start, plan.joins_behind(route), source)
 
 
 def _feature(plan: Plan, model: Any) -> Feature:

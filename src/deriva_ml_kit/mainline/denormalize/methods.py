@@ -160,7 +160,7 @@ class WideTables:
         source = self._row_source(version, system_columns or ())
         made = plan(source.model, asked(source.model, include_tables, row_per, via), system_columns)
         if not ignore_unrelated_anchors:
-            check_related(made, source)
+            check_related(made, source.model, source.members())
         return made, joined(made, source, selector)
 
 

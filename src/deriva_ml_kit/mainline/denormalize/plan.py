@@ -73,6 +73,10 @@ class Plan:
         steps = {route[:length]: None for route in self.routes.values() for length in range(1, len(route) + 1)}
         return sorted(steps, key=len)
 
+    def joins_behind(self, route: Route) -> list[Route]:
+        """Those of `joins` that go on where a way ends."""
+        return [step for step in self.joins if len(step) > len(route) and step[: len(route)] == route]
+
     @property
     def join_path(self) -> list[str]:
         """Names of all tables that are joined, in the order of joining."""
