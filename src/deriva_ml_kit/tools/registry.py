@@ -35,6 +35,7 @@ MODULES = (
     "search",
     "features",
     "datasets",
+    "dataset_changes",
     "bags",
     "denormalize",
     "validation",
