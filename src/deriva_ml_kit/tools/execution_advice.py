@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from deriva_ml_kit.tools.writing import WRITES
+
 if TYPE_CHECKING:
     from deriva_ml_kit.tools.call import Call
     from deriva_ml_kit.tools.execution_detail import ExecutionAnswer
@@ -52,6 +54,10 @@ def _complete(call: Call, execution: ExecutionAnswer) -> str:
         table, _, name = next(iter(execution.outputs.feature_values)).partition(".")
         return "Look at its values: " + call.example(
             "deriva_ml_list_feature_values", target_table=table, feature_name=name, execution_rids=[execution.rid]
+        )
+    if noted := [file for file in execution.outputs.assets if file.filename == WRITES]:
+        return "Which rows and tables it made stands in " + call.example(
+            "deriva_ml_lookup_asset", asset_rid=noted[0].rid
         )
     if execution.outputs.datasets:
         return "Look at what it made: " + call.example(

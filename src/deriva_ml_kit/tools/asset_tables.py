@@ -1,0 +1,84 @@
+"""New tables for files: everything that is wrong with one at once, and a record of all that is made with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from deriva_ml_kit.errors import Fault, Faults
+from deriva_ml_kit.nearest import suggestion
+
+if TYPE_CHECKING:
+    from deriva.core.ermrest_model import Schema
+
+    from deriva_ml_kit.mainline import DerivaML
+    from deriva_ml_kit.tools.definition import ColumnSpec
+    from deriva_ml_kit.tools.writing import Writes
+
+LINKED = ("Asset_Type", "Execution")
+LONGEST_NAME = 63  # bytes, PostgreSQL's limit
+
+
+def definitions(ml: DerivaML, place: Schema, name: str, wanted: Sequence[ColumnSpec]) -> list[Any]:
+    """The columns of a new table, as main line takes them.
+
+    Raises:
+        Faults: Everything that is wrong with the table.
+    """
+    from deriva_ml import BuiltinTypes, ColumnDefinition  # noqa: PLC0415  (takes seconds)
+
+    from deriva_ml_kit.mainline.asset.creating import refuse_faulty  # noqa: PLC0415
+    from deriva_ml_kit.mainline.errors import DerivaMLFaults  # noqa: PLC0415
+
+    types = {each.value: each for each in BuiltinTypes}
+    found = list(_faults(name, wanted, [*types]))
+    columns = [
+        ColumnDefinition(
+            name=each.name, type=types[each.type], nullok=each.nullok, default=each.default, comment=each.comment
+        )
+        for each in wanted
+        if each.type in types
+    ]
+    try:
+        refuse_faulty(ml.model, name, place.name, columns, [])
+    except DerivaMLFaults as error:
+        found += error.faults
+    if found:
+        raise Faults(found, message=f"The table {place.name}:{name} cannot be made. Nothing was written.")
+    return columns
+
+
+def makes(ml: DerivaML, place: Schema, name: str) -> list[str]:
+    """The tables that are made, and the term if it is new."""
+    tables = [f"{place.name}:{name}", *(f"{ml.domain_schema}:{name}_{other}" for other in LINKED)]
+    return [*tables, *([] if _term(ml, name) else [f"term {name} of Asset_Type"])]
+
+
+def make(ml: DerivaML, writes: Writes, place: Schema, name: str, *, columns: Sequence[Any], comment: str) -> None:
+    """Make a table, and note all that is made with it, also where that was not all."""
+    had_term = _term(ml, name)
+    try:
+        ml.create_asset_table(name, columns, comment, place.name)
+    finally:
+        for schema, table in ((place.name, name), *((ml.domain_schema, f"{name}_{other}") for other in LINKED)):
+            if table in ml.model.schemas[schema].tables:
+                writes.made("table", schema, table)
+        if not had_term and (term := _term(ml, name)):
+            writes.rows(ml.ml_schema, "Asset_Type", [term])
+
+
+def _faults(name: str, wanted: Sequence[ColumnSpec], types: Sequence[str]) -> Iterator[Fault]:
+    longest = LONGEST_NAME - len("_Asset_Type")
+    if (length := len(name.encode())) > longest:
+        yield Fault(f"is a name of {length} bytes, of at most {longest}", column="name", value=name)
+    for each in wanted:
+        if (length := len(each.name.encode())) > LONGEST_NAME:
+            yield Fault(f"is a name of {length} bytes, of at most {LONGEST_NAME}", column="columns", value=each.name)
+        if each.type not in types:
+            yield Fault(f"there is no such type; {suggestion(each.type, types)}", column=each.name, value=each.type)
+
+
+def _term(ml: DerivaML, name: str) -> str | None:
+    """RID of the type of the table's files, which has the table's name; None if there is none."""
+    terms = {str(term.name): str(term.rid) for term in ml.list_vocabulary_terms("Asset_Type")}
+    return terms.get(name)
