@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -69,7 +69,13 @@ def insert(
 
 
 def insert_once(
-    catalog: Any, schema: str, table: str, rows: Iterable[Row], *, defaults: Iterable[str] = ()
+    catalog: Any,
+    schema: str,
+    table: str,
+    rows: Iterable[Row],
+    *,
+    defaults: Iterable[str] = (),
+    announce: Callable[[list[str]], None] | None = None,
 ) -> list[Row]:
     """Insert rows that no key tells apart, each once, even where the network loses the server's answer.
 
@@ -83,6 +89,8 @@ def insert_once(
         table: Table name.
         rows: Rows that all have the same keys, and no RID.
         defaults: Further columns that take their default.
+        announce: Told the RIDs of the rows before they are sent, so that no row can be made of which nobody knows;
+            where the server leases none, told afterwards.
 
     Returns:
         The new rows as stored, in the order given.
@@ -91,14 +99,17 @@ def insert_once(
         requests.HTTPError: The server refused the rows; none of that batch is stored.
     """
     defaults = tuple(defaults)
+    tell = announce or (lambda rids: None)
     stored: list[Row] = []
     for batch in batches(rows, BATCH_ROWS):
         rids = _leased(catalog, len(batch))
-        stored += (
-            _claimed(catalog, schema, table, batch, rids=rids, defaults=defaults)
-            if rids
-            else insert(catalog, schema, table, batch, defaults=defaults)
-        )
+        if rids:
+            tell(rids)
+            stored += _claimed(catalog, schema, table, batch, rids=rids, defaults=defaults)
+        else:
+            made = insert(catalog, schema, table, batch, defaults=defaults)
+            tell([row["RID"] for row in made])
+            stored += made
     return stored
 
 
