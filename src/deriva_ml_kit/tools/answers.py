@@ -7,14 +7,17 @@ bytes of JSON, at no fewer than three bytes a token, stay below that.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 LIMIT_BYTES = 36_000
 LONG_TEXT = 2_000
-SHORTEST_TEXT = 200
+SHOWN_NOTES = 20
+NOTES_BYTES = 3_000  # of what was cut, and where to go on
 
 
 class Answer(BaseModel):
@@ -27,12 +30,15 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(ser_json_inf_nan="null")
 
-    next_step: str | None = Field(None, description="What to do next")
+    next_step: str | None = Field(default=None, description="What to do next")
     shortened: list[str] = Field(default_factory=list, description="What was cut, and how to get the rest")
 
     def as_json(self) -> dict[str, Any]:
         """It as JSON holds it, of bounded size."""
-        return bounded(self.model_dump(mode="json", exclude_defaults=False))
+        return bounded(self._dumped())
+
+    def _dumped(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", fallback=_plain)
 
 
 class Page(Answer):
@@ -47,10 +53,10 @@ class Page(Answer):
 
     ROWS: ClassVar[str]
 
-    count: int = Field(0, description="How many are in this answer")
-    total: int | None = Field(None, description="How many there are in all")
-    truncated: bool = Field(False, description="Whether there are more")
-    next_cursor: str | None = Field(None, description="Give it as cursor to get what follows")
+    count: int = Field(default=0, description="How many are in this answer")
+    total: int | None = Field(default=None, description="How many there are in all")
+    truncated: bool = Field(default=False, description="Whether there are more")
+    next_cursor: str | None = Field(default=None, description="Give it as cursor to get what follows")
 
     _cursors: Sequence[str] = PrivateAttr(default=())
 
@@ -81,18 +87,23 @@ class Page(Answer):
 
     def as_json(self) -> dict[str, Any]:
         """It as JSON holds it; rows that would make it too large are left for the next page."""
-        document = self.model_dump(mode="json")
-        rows = document[self.ROWS]
-        rows[:] = [_clipped(row, LONG_TEXT, document["shortened"], f"{self.ROWS}[{n}]") for n, row in enumerate(rows)]
-        kept = _fitting(document, rows)
-        if 0 < kept < len(rows):
-            del rows[kept:]
-            document |= {"count": kept, "truncated": True, "next_cursor": self._cursors[kept - 1]}
-            document["shortened"] = [
-                *(note for note in document["shortened"] if not _of_dropped(note, self.ROWS, kept)),
-                f"{self.ROWS}: the first {kept} of this page fit; go on with cursor={self._cursors[kept - 1]!r}",
-            ]
-        return bounded(document)
+        document = self._dumped()
+        found = document[self.ROWS]
+        rows, notes = [], []
+        room = LIMIT_BYTES - NOTES_BYTES - size(document | {self.ROWS: [], "shortened": []})
+        for number, row in enumerate(found):
+            cut = _Cut(text=LONG_TEXT)
+            rows.append(cut.of(row, f"{self.ROWS}[{number}]"))
+            room -= size(rows[-1]) + len(", ")
+            if room < 0 and number:  # the first is shown in any case, cut as far as it must be
+                rows.pop()
+                break
+            notes += cut.notes
+        if len(rows) < len(found):
+            cursor = self._cursors[len(rows) - 1]
+            document |= {"count": len(rows), "truncated": True, "next_cursor": cursor}
+            notes.insert(0, f"{self.ROWS}: the first {len(rows)} of this page fit; go on with cursor={cursor!r}")
+        return bounded(document | {self.ROWS: rows, "shortened": [*document["shortened"], *notes]}, whole=self.ROWS)
 
 
 def size(document: Any) -> int:
@@ -100,45 +111,112 @@ def size(document: Any) -> int:
     return len(json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass"))
 
 
-def bounded(document: dict[str, Any], limit: int = LIMIT_BYTES) -> dict[str, Any]:
-    """The document, its longest texts and lists cut until it is small enough; `shortened` names what was cut."""
-    longest = LONG_TEXT * 4
-    items = 400
-    while size(document) > limit and (longest > SHORTEST_TEXT or items > 1):
-        notes: list[str] = list(document.get("shortened", []))
-        longest, items = max(longest // 2, SHORTEST_TEXT), max(items // 2, 1)
-        document = {
-            key: value if key == "shortened" else _clipped(value, longest, notes, key, items)
-            for key, value in document.items()
-        }
-        document["shortened"] = sorted(set(notes))[:20]
-    return document
+def bounded(document: dict[str, Any], limit: int = LIMIT_BYTES, *, whole: str = "") -> dict[str, Any]:
+    """The document as JSON can hold it, its longest texts and lists cut until it is small enough.
+
+    Args:
+        document: What to cut; its `shortened` will also name what was cut.
+        limit: Bytes that it may have.
+        whole: The field whose list keeps its length.
+    """
+    made = _pruned(document, _Cut(), whole)
+    step = 0
+    while size(made) > limit and step < _Cut.STEPS:
+        made = _pruned(document, _Cut.step(step), whole)
+        step += 1
+    return made
 
 
-def _fitting(document: Mapping[str, Any], rows: Sequence[Any]) -> int:
-    """How many rows fit beside the rest of the document."""
-    room = LIMIT_BYTES - size({**document, "shortened": document["shortened"][:20]}) + size(rows) - 300
-    for kept, row in enumerate(rows):
-        room -= size(row) + 2
-        if room < 0:
-            return max(kept, 1)
-    return len(rows)
+def _pruned(document: Mapping[str, Any], cut: _Cut, whole: str) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in document.items():
+        if name == "shortened":
+            made[name] = value  # keeps its place among the fields
+        elif name == whole:
+            made[name] = [cut.of(row, f"{name}[{number}]") for number, row in enumerate(value)]
+        else:
+            made[name] = cut.of(value, name)
+    notes = list(dict.fromkeys([*document.get("shortened", ()), *cut.notes]))
+    if notes or "shortened" in made:
+        made["shortened"] = _listed(notes, cut)
+    return made
 
 
-def _of_dropped(note: str, rows: str, kept: int) -> bool:
-    inside = note.removeprefix(f"{rows}[")
-    return inside != note and int(inside.partition("]")[0]) >= kept
+def _listed(notes: Sequence[str], cut: _Cut) -> list[str]:
+    """The first notes, and how many more there are."""
+    shown: list[str] = []
+    room = NOTES_BYTES
+    for note in notes[:SHOWN_NOTES]:
+        text = _clean(note if len(note) <= cut.note else f"{note[: cut.note]}…")
+        room -= size(text)
+        if room < 0 and shown:
+            break
+        shown.append(text)
+    more = len(notes) - len(shown)
+    return [*shown, f"and {more} more"] if more else shown
 
 
-def _clipped(value: Any, longest: int, notes: list[str], place: str, items: int = 1_000_000) -> Any:
-    """The value with long texts and lists cut; `notes` gets a line for each."""
-    if isinstance(value, str) and len(value) > longest:
-        notes.append(f"{place}: the first {longest} of {len(value)} characters")
-        return value[:longest] + "…"
-    if isinstance(value, list):
-        if len(value) > items:
-            notes.append(f"{place}: the first {items} of {len(value)}")
-        return [_clipped(item, longest, notes, f"{place}[{n}]", items) for n, item in enumerate(value[:items])]
-    if isinstance(value, dict):
-        return {key: _clipped(item, longest, notes, f"{place}.{key}", items) for key, item in value.items()}
-    return value
+@dataclass
+class _Cut:
+    """How much of a document is kept, and what was cut so far.
+
+    Attributes:
+        text: Characters of a text.
+        items: Items of a list.
+        keys: Entries of a mapping; those of models are far fewer.
+        depth: How many levels.
+        note: Characters of a note.
+        notes: A line for each thing that was cut.
+    """
+
+    STEPS: ClassVar[int] = 18
+
+    text: float = math.inf
+    items: float = math.inf
+    keys: float = math.inf
+    depth: float = 100
+    note: int = 300
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def step(cls, step: int) -> _Cut:
+        """Each keeps half of the one before: the last leaves next to nothing, whatever the document."""
+        keys, depth = max(200_000 >> step, 2), max(36 - 2 * step, 2)
+        return cls(max(4_000 >> step, 12), max(200 >> step, 1), keys, depth, note=max(300 >> step, 60))
+
+    def of(self, value: Any, place: str, level: int = 0) -> Any:
+        """The value, cut; texts and numbers that JSON or UTF-8 cannot hold become such as they can."""
+        if isinstance(value, str):
+            return self._text(value, place)
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        if isinstance(value, list | dict) and level >= self.depth:
+            self.notes.append(f"{place}: what is nested deeper")
+            return type(value)()
+        if isinstance(value, list):
+            kept = value if len(value) <= self.items else value[: int(self.items)]
+            if len(kept) < len(value):
+                self.notes.append(f"{place}: the first {len(kept)} of {len(value)}")
+            return [self.of(item, f"{place}[{number}]", level + 1) for number, item in enumerate(kept)]
+        if isinstance(value, dict):
+            names = list(value) if len(value) <= self.keys else list(value)[: int(self.keys)]
+            if len(names) < len(value):
+                self.notes.append(f"{place}: the first {len(names)} of {len(value)}")
+            return {self._text(name, place): self.of(value[name], f"{place}.{name}", level + 1) for name in names}
+        return value
+
+    def _text(self, text: str, place: str) -> str:
+        if len(text) <= self.text:
+            return _clean(text)
+        self.notes.append(f"{place}: the first {int(self.text)} of {len(text)} characters")
+        return _clean(text[: int(self.text)]) + "…"
+
+
+def _clean(text: str) -> str:
+    """The text without halves of characters, which no file and no connection takes."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """What pydantic does not know: numbers of numpy and pandas as Python's, anything else as text."""
+    return value.item() if callable(getattr(value, "item", None)) else str(value)
