@@ -71,6 +71,13 @@ def odd_fail(call: Call) -> Odd:
     raise LookupError("unforeseen")
 
 
+@tool("Which catalog", Effect.READ)
+def odd_where(call: Call) -> Odd:
+    """The catalog that the call names, the one that answers, and what is in it."""
+    says = call.ml.catalog.get("/").json()["id"]
+    return Odd(value={"call": call.catalog_id, "says": says, "schemas": list(call.ml.model.schemas)})
+
+
 @tool("Hang", Effect.READ, catalog=False)
 def odd_hang(call: Call) -> Odd:
     """Hang where nothing can stop it."""

@@ -55,7 +55,7 @@ async def _over_stdio(project: Path) -> None:
             async with stdio_server() as (read, write):
                 await made.run(read, write, made.create_initialization_options())
                 # A client that has stopped reading cannot keep us.
-                _at_the_latest(2 * GRACE_S)
+                _at_the_latest(GRACE_S)
         except* (BrokenPipeError, ConnectionError):
             pass
         await calls.finish(GRACE_S)
