@@ -235,7 +235,9 @@ def _refused(error: MainlineError, source: PagedCatalogSource) -> ToolError:
         case errors.DerivaMLDenormalizeMultiLeaf():
             candidates = [f"row_per={name}" for name in error.candidates]
         case errors.DerivaMLDenormalizeAmbiguousPath():
-            candidates = [f"via={name}" for name in error.suggested_intermediates]
+            between = [*error.suggested_intermediates, *(name for path in error.paths for name in path[1:-1])]
+            candidates = [f"via={name}" for name in dict.fromkeys(between)]
+            remedy = "Say which with via=[…]; a table may be named in include_tables instead, for its columns."
         case errors.DerivaMLDenormalizeDownstreamLeaf():
             lower = ", ".join(error.downstream_tables)
             remedy = f"Leave out row_per (a row is then one of {error.downstream_tables[0]}), or leave out {lower}."
