@@ -25,19 +25,14 @@ def definitions(ml: DerivaML, place: Schema, name: str, wanted: Sequence[ColumnS
     Raises:
         Faults: Everything that is wrong with the table.
     """
-    from deriva_ml import BuiltinTypes, ColumnDefinition  # noqa: PLC0415  (takes seconds)
-
-    from deriva_ml_kit.mainline.asset.creating import refuse_faulty  # noqa: PLC0415
+    from deriva_ml_kit.mainline.asset.creating import COLUMN_TYPES, column, refuse_faulty  # noqa: PLC0415
     from deriva_ml_kit.mainline.errors import DerivaMLFaults  # noqa: PLC0415
 
-    types = {each.value: each for each in BuiltinTypes}
-    found = list(_faults(name, wanted, [*types]))
+    found = list(_faults(name, wanted, [*COLUMN_TYPES]))
     columns = [
-        ColumnDefinition(
-            name=each.name, type=types[each.type], nullok=each.nullok, default=each.default, comment=each.comment
-        )
+        column(each.name, each.type, nullok=each.nullok, default=each.default, comment=each.comment)
         for each in wanted
-        if each.type in types
+        if each.type in COLUMN_TYPES
     ]
     try:
         refuse_faulty(ml.model, name, place.name, columns, [])

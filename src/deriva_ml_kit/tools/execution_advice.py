@@ -45,24 +45,23 @@ def _complete(call: Call, execution: ExecutionAnswer) -> str:
             f"Its outputs are there, but tier {execution.tier} did not pass: see receipt.unmet, correct the cause, "
             "commit, and begin again at tier 1."
         )
-    own = [file for file in execution.outputs.assets if file.asset_table != "Execution_Metadata"]
-    if own:
-        return "Look at an output: " + call.example("deriva_ml_lookup_asset", asset_rid=own[0].rid)
+    own = [
+        file
+        for file in execution.outputs.assets
+        if file.asset_table != "Execution_Metadata" and not (file.filename or "").startswith("receipt-tier")
+    ]
+    noted = [file for file in execution.outputs.assets if file.filename == WRITES]
+    made = [call.example("deriva_ml_lookup_asset", asset_rid=file.rid) for file in own[:1]]
+    for feature in execution.outputs.feature_values:
+        table, _, name = feature.partition(".")
+        of_feature = {"target_table": table, "feature_name": name, "execution_rids": [execution.rid]}
+        made.append(call.example("deriva_ml_list_feature_values", **of_feature))
+    made += [call.example("deriva_ml_lookup_asset", asset_rid=file.rid) for file in noted]
+    made += [call.example("deriva_ml_get_dataset", dataset_rid=each.rid) for each in execution.outputs.datasets]
     if execution.children:
-        return "Look at its parts: " + call.example("deriva_ml_list_execution_children", execution_rid=execution.rid)
-    if execution.outputs.feature_values:
-        table, _, name = next(iter(execution.outputs.feature_values)).partition(".")
-        return "Look at its values: " + call.example(
-            "deriva_ml_list_feature_values", target_table=table, feature_name=name, execution_rids=[execution.rid]
-        )
-    if noted := [file for file in execution.outputs.assets if file.filename == WRITES]:
-        return "Which rows and tables it made stands in " + call.example(
-            "deriva_ml_lookup_asset", asset_rid=noted[0].rid
-        )
-    if execution.outputs.datasets:
-        return "Look at what it made: " + call.example(
-            "deriva_ml_get_dataset", dataset_rid=execution.outputs.datasets[0].rid
-        )
+        made.append(call.example("deriva_ml_list_execution_children", execution_rid=execution.rid))
+    if made:
+        return f"Look at what it made: {made[0]}"
     return (
         "It is complete and has no output files, feature values or datasets. If it should have: files are outputs only "
         "where exe.asset_file_path gave the path, values where exe.add_features took them."

@@ -8,6 +8,8 @@ from typing import Any
 
 from deriva.core.ermrest_model import Table
 from deriva_ml.core.definitions import DerivaAssetColumns
+from deriva_ml.core.enums import BuiltinTypes
+from deriva_ml.core.ermrest import ColumnDefinition
 from deriva_ml.model.catalog import DerivaModel
 
 from deriva_ml_kit.errors import Fault
@@ -16,6 +18,12 @@ from deriva_ml_kit.mainline.errors import DerivaMLFaults, DerivaMLTableNotFound
 
 # What the release's uploader accepts as a folder's name.
 NAME = re.compile(r"[-\w]+")
+COLUMN_TYPES = {kind.value: kind for kind in BuiltinTypes}
+
+
+def column(name: str, kind: str, *, nullok: bool, default: Any, comment: str | None) -> ColumnDefinition:
+    """The definition of a column whose type is one of COLUMN_TYPES."""
+    return ColumnDefinition(name=name, type=COLUMN_TYPES[kind], nullok=nullok, default=default, comment=comment)
 
 
 def refuse_faulty(
