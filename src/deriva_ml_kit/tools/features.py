@@ -213,10 +213,16 @@ def deriva_ml_list_feature_values(
 
     ml = call.ml
     feature = feature_of(ml, target_table, feature_name)
-    given = {"selector_workflow": selector_workflow, "selector_execution_rid": selector_execution_rid}
-    given |= {"dataset_rid": dataset_rid, "execution_rids": execution_rids}
-    asked = {"target_table": feature.target_table.name, "feature_name": feature.feature_name, "selector": selector}
-    asked |= {name: value for name, value in given.items() if value is not None}
+    asked = {
+        "target_table": feature.target_table.name,
+        "feature_name": feature.feature_name,
+        "selector": selector,
+        "selector_workflow": selector_workflow,
+        "selector_execution_rid": selector_execution_rid,
+        "dataset_rid": dataset_rid,
+        "execution_rids": execution_rids,
+    }
+    asked = {name: value for name, value in asked.items() if value is not None}
     choose = selector_of(feature, selector, selector_workflow, selector_execution_rid)
     only = filters_of(call, selector_workflow, selector_execution_rid, execution_rids)
     if dataset_rid is not None:
@@ -268,7 +274,7 @@ def deriva_ml_create_feature(
     script with an execution of its own, not by a tool.
     """
     ml = call.ml
-    name = _name_in_use(call, feature_name)
+    name = new_feature.name_in_use(ml, feature_name)
     new = NewFeature(target_table, name, terms or (), assets or (), metadata or (), optional or (), comment)
     there = new.existing(ml)
     document = new.document(ml, again=there is not None)
@@ -289,7 +295,7 @@ def deriva_ml_create_feature(
     if name != feature_name:
         answer.notes.append(f"{feature_name!r} is a synonym of {name!r} in the vocabulary Feature_Name.")
     if there is None and not dry_run:
-        _make(call, answer, document, comment)
+        answer.execution_rid = new_feature.make(call, new, document)
     return answer
 
 
@@ -339,31 +345,3 @@ def _to_populate(call: Call, target_table: str, feature_name: str) -> str:
         f"uv run python {script} --hostname {call.hostname} --catalog-id {call.catalog_id} --workflow-type Annotation "
         f"--csv labels.csv --target-table {target_table} --feature-name {feature_name}"
     )
-
-
-def _make(call: Call, answer: FeatureMade, document: dict[str, Any], comment: str) -> None:
-    from deriva_ml_kit.tools.writing import recorded  # noqa: PLC0415  (reads the registry)
-
-    ml = call.ml
-    schema = document["schema_name"]
-    with recorded(
-        call, f"Make the feature {answer.feature_name} on {answer.target_table}", "Feature_Creation"
-    ) as writes:
-        # The table first: who may not make it leaves no name behind.
-        ml.model.schemas[schema].create_table(document)
-        writes.made("table", schema, document["table_name"])
-        known = {term.name for term in ml.list_vocabulary_terms("Feature_Name")}
-        if answer.feature_name not in known:
-            term = ml.add_term("Feature_Name", answer.feature_name, description=comment)
-            writes.rows(ml.ml_schema, "Feature_Name", [term.rid])
-        answer.execution_rid = writes.rid
-
-
-def _name_in_use(call: Call, name: str) -> str:
-    """The name of a feature, which may have been given as a synonym of it."""
-    from deriva_ml_kit.mainline import DerivaMLInvalidTerm  # noqa: PLC0415  (takes seconds)
-
-    try:
-        return str(call.ml.lookup_term("Feature_Name", name).name)
-    except DerivaMLInvalidTerm:
-        return name

@@ -15,11 +15,13 @@ from deriva_ml_kit.tools.failure import Code, ToolError
 from deriva_ml_kit.tools.registry import also
 from deriva_ml_kit.tools.tables import feature_of, own_schema, table_of
 from deriva_ml_kit.tools.types import Name, Text
+from deriva_ml_kit.tools.writing import recorded
 
 if TYPE_CHECKING:
     from deriva.core.ermrest_model import Table
 
     from deriva_ml_kit.mainline import DerivaML, Feature
+    from deriva_ml_kit.tools.call import Call
 
 LONGEST_NAME = 63  # bytes, PostgreSQL's limit
 TYPES = ["text", "markdown", "int2", "int4", "int8", "float4", "float8", "boolean", "date", "timestamp", "timestamptz"]
@@ -150,6 +152,29 @@ def home(ml: DerivaML, target_table: str) -> str:
     except ToolError:
         schema = ""
     return schema if schema in ml.domain_schemas else str(own_schema(ml).name)
+
+
+def name_in_use(ml: DerivaML, name: str) -> str:
+    """The name of a feature, which may have been given as a synonym of it."""
+    from deriva_ml_kit.mainline import DerivaMLInvalidTerm  # noqa: PLC0415  (takes seconds)
+
+    try:
+        return str(ml.lookup_term("Feature_Name", name).name)
+    except DerivaMLInvalidTerm:
+        return name
+
+
+def make(call: Call, new: NewFeature, document: dict[str, Any]) -> str:
+    """Make the table of a feature and, where it is new, its name; gives the RID of the execution."""
+    ml = call.ml
+    with recorded(call, f"Make the feature {new.name} on {new.target_table}", "Feature_Creation") as writes:
+        # The table first: who may not make it leaves no name behind.
+        ml.model.model.schemas[document["schema_name"]].create_table(document)
+        writes.made("table", document["schema_name"], document["table_name"])
+        if new.name not in {term.name for term in ml.list_vocabulary_terms("Feature_Name")}:
+            term = ml.add_term("Feature_Name", new.name, description=new.comment)
+            writes.rows(ml.ml_schema, "Feature_Name", [term.rid])
+    return writes.rid
 
 
 def columns_of(feature: Feature, ml: DerivaML) -> list[FeatureColumn]:

@@ -81,17 +81,12 @@ def vocabulary_of(ml: DerivaML, name: str, schema: str | None = None) -> Table:
     Raises:
         ToolError: There is no such table, or it holds no terms.
     """
-    known = {f"{table.schema.name}:{table.name}": table for table in ml.model.find_vocabularies()}
-    try:
-        table = table_of(ml, name, schema)
-    except ToolError as error:
-        if close := nearest(name.rpartition(":")[2], [table.name for table in known.values()]):
-            error.candidates = close
-        raise
+    table = table_of(ml, name, schema)
     if not ml.model.is_vocabulary(table):
         message = f"{table.schema.name}:{table.name} is no vocabulary: its rows have no Name, Synonyms and Description."
+        known = [f"{each.schema.name}:{each.name}" for each in ml.model.find_vocabularies()]
         mine = [place for place in known if not place.startswith(f"{ml.ml_schema}:")]
-        raise ToolError(Code.BAD_ARGUMENT, message, candidates=(mine or [*known])[:12])
+        raise ToolError(Code.BAD_ARGUMENT, message, candidates=(mine or known)[:12])
     return table
 
 

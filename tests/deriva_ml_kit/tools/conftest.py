@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,19 @@ def own(local_host: Any, tmp_path_factory: pytest.TempPathFactory) -> Ask:
     ask = asking(**where, project=tmp_path_factory.mktemp("project"))
     ask.where = where  # type: ignore[attr-defined]
     return ask
+
+
+@pytest.fixture(scope="module")
+def noted(own: Any) -> Callable[[str], list[dict[str, Any]]]:
+    """What the record of an execution on one's own catalog names: `noted(execution_rid)`."""
+    from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415  (takes seconds)
+
+    ml = DerivaML(**own.where)
+
+    def noted(execution_rid: str) -> list[dict[str, Any]]:
+        outputs = ml.list_execution_assets(execution_rid, "Output")
+        [record] = [asset for asset in outputs if asset.filename == "writes.jsonl"]
+        file = record.download(ml.working_dir / execution_rid)
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+    return noted
