@@ -1,24 +1,27 @@
 """Connections to catalogs: each for one call at a time, and never one that remembers a catalog as it was.
 
-A connection keeps the schema and the vocabularies that it has read. It is used again only as long as the catalog's
-snapshot time is what it was before the connection was made; after any change, by whomever, a new one is made.
+A connection keeps the schema and the vocabularies that it has read, and who is logged in. It is used again only as long
+as the catalog's snapshot time is what it was before the connection was made, and the login is the same; after any
+change, by whomever, a new one is made.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deriva_ml_kit import local
+from deriva_ml_kit.tools.failure import Code, ToolError
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline import DerivaML
 
 KEPT = 4  # idle connections of a catalog
 # What a first connection imports, and the trust in a local catalog, are not for two threads at once.
-_connecting = threading.Lock()
+_preparing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,14 @@ class Connection:
         catalog_id: The catalog on it.
         ml: The connection.
         snaptime: The catalog's snapshot time before it was made; None if it did not say.
+        credential: The login that it was made with.
     """
 
     hostname: str
     catalog_id: str
     ml: DerivaML
     snaptime: str | None
+    credential: Any = field(repr=False)
 
 
 class Connections:
@@ -49,17 +54,36 @@ class Connections:
         """A connection that sees the catalog as it is now.
 
         Raises:
-            DerivaMLConfigurationError: Nothing answers there, or it is no DerivaML catalog.
+            ToolError: Nothing answers there, or it is no DerivaML catalog.
             DerivaMLAuthenticationError: Nobody is logged in.
         """
-        while idle := self._pop(hostname, catalog_id):
-            if _snaptime(idle.ml.catalog) == idle.snaptime:
-                return idle
-        with _connecting:
-            from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415  (takes seconds)
+        _prepare(hostname)
+        from deriva.core import get_credential  # noqa: PLC0415  (takes seconds)
 
-            snaptime = _snaptime_at(hostname, catalog_id)
-            return Connection(hostname, catalog_id, DerivaML(hostname, catalog_id), snaptime)
+        from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415
+        from deriva_ml_kit.mainline.catalog.connection import explained, reachable  # noqa: PLC0415
+        from deriva_ml_kit.mainline.errors import (  # noqa: PLC0415
+            DerivaMLAuthenticationError,
+            DerivaMLConfigurationError,
+        )
+
+        try:
+            reachable(hostname)  # an idle connection would try for long
+            credential = get_credential(hostname)
+            while idle := self._pop(hostname, catalog_id):
+                if idle.credential == credential and _snaptime(idle.ml.catalog) == idle.snaptime:
+                    return idle
+            try:
+                snaptime = _snaptime_at(hostname, catalog_id, credential)
+            except Exception as error:
+                raise explained(error, hostname, catalog_id) from error
+            return Connection(
+                hostname, catalog_id, DerivaML(hostname, catalog_id, credential=credential), snaptime, credential
+            )
+        except DerivaMLAuthenticationError:
+            raise
+        except DerivaMLConfigurationError as error:
+            raise ToolError(Code.NO_CATALOG, error.message, remedy=error.remedy) from error
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next call."""
@@ -74,15 +98,26 @@ class Connections:
             return idle.pop() if idle else None
 
 
-def _snaptime_at(hostname: str, catalog_id: str) -> str | None:
-    from deriva.core import DerivaServer, get_credential  # noqa: PLC0415  (takes seconds)
+def _prepare(hostname: str) -> None:
+    """Import what connections need, and trust the local catalog; threads wait for each other here, and for no host."""
+    with _preparing:
+        import deriva_ml_kit.mainline  # noqa: F401, PLC0415  (takes seconds)
 
-    try:
+        if not logging.getLogger().handlers:
+            # Else each DerivaML puts one there and takes it away, and two at once leave theirs behind.
+            logging.getLogger().addHandler(logging.NullHandler())
         local.prepare(hostname)
-        server = DerivaServer("https", hostname, credentials=get_credential(hostname))
-        return _snaptime(server.connect_ermrest(catalog_id))
-    except Exception:  # to connect says it better
-        return None
+
+
+def _snaptime_at(hostname: str, catalog_id: str, credential: Any) -> str | None:
+    from deriva.core import DerivaServer  # noqa: PLC0415  (takes seconds)
+
+    from deriva_ml_kit.mainline.catalog.transport import Limits, session_config  # noqa: PLC0415
+
+    config = session_config(Limits.from_environment())
+    server = DerivaServer("https", hostname, credentials=credential, session_config=config)
+    found = server.connect_ermrest(catalog_id).get("/").json()
+    return str(found["snaptime"]) if found.get("snaptime") else None
 
 
 def _snaptime(catalog: Any) -> str | None:

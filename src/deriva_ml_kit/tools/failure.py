@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from dataclasses import asdict
 from enum import StrEnum
@@ -86,48 +88,105 @@ def not_found(what: str, name: str, known: list[str], *, where: str = "", remedy
 
 def failure_of(error: BaseException) -> Failure:
     """The error as data; what nobody foresaw is `internal`, with the kind of error and its text."""
+    found = _of_kit(error) if isinstance(error, KitError) else _of_system(error) or _of_library(error)
+    found = found or Failure(code=Code.INTERNAL, message=f"{type(error).__name__}: {error}")
+    found.message, found.remedy = without_secrets(found.message), found.remedy or _REMEDIES.get(found.code)
+    return found
+
+
+def without_secrets(text: str) -> str:
+    """The text without what somebody could log in with."""
+    return _SECRET.sub(lambda found: f"{found['name']}…", text)
+
+
+# A value behind such a name, as headers, cookies, forms, JSON and addresses have it.
+_SECRET = re.compile(
+    r"""(?P<name>\b(?:cookie|authorization|(?:[\w-]*[_-])?(?:token|password|secret)|webauthn)['"]?\s*[=:]\s*['"]?"""
+    r"""(?:(?:bearer|basic)\s+|webauthn=)?|\bbearer\s+(?=\S*\d)|://(?=[^/@\s]+@))[^\s'",;&@]+""",
+    re.IGNORECASE,
+)
+_REMEDIES = {
+    Code.NOT_LOGGED_IN: "Log in: uv run deriva-local login for a catalog on this machine, else "
+    "uv run deriva-globus-auth-utils login --host HOST.",
+    Code.NOT_ALLOWED: "Ask the owners of the catalog for the right.",
+    Code.CONFLICT: "Read what is there now, then call again with what fits.",
+}
+
+
+def _of_kit(error: KitError) -> Failure:
     if isinstance(error, ToolError):
         return Failure(code=error.code, message=error.message, remedy=error.remedy, candidates=error.candidates)
-    if isinstance(error, KitError):
-        shown = error.faults[:SHOWN_FAULTS] if isinstance(error, Faults) else ()
-        faults = [{name: value for name, value in asdict(fault).items() if value is not None} for fault in shown]
-        candidates = [*getattr(error, "candidates", ())]
-        return Failure(
-            code=_code(error), message=error.message, remedy=error.remedy, candidates=candidates, faults=faults
-        )
-    return _of_library(error) or Failure(code=Code.INTERNAL, message=f"{type(error).__name__}: {error}")
+    shown = error.faults[:SHOWN_FAULTS] if isinstance(error, Faults) else ()
+    faults = [{name: value for name, value in asdict(fault).items() if value is not None} for fault in shown]
+    candidates = [str(each) for each in getattr(error, "candidates", ())]
+    return Failure(code=_code(error), message=error.message, remedy=error.remedy, candidates=candidates, faults=faults)
 
 
 def _code(error: KitError) -> Code:
-    for kind in type(error).__mro__:
-        if kind.__name__ in _BY_NAME:
-            return _BY_NAME[kind.__name__]
-    return Code.FAILED
+    return _named(error) or (Code.BAD_ARGUMENT if error.exit_code == UsageError.exit_code else Code.FAILED)
+
+
+def _named(error: BaseException) -> Code | None:
+    return next((_BY_NAME[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _BY_NAME), None)
 
 
 # By name: importing main line's classes takes seconds, and most tools fail without them.
 _BY_NAME = {
     "DerivaMLAuthenticationError": Code.NOT_LOGGED_IN,
+    "DerivaMLInvalidTerm": Code.NOT_FOUND,
     "DerivaMLNotFoundError": Code.NOT_FOUND,
-    "DerivaMLConfigurationError": Code.BAD_ARGUMENT,
     "DerivaMLReadOnlyError": Code.NOT_ALLOWED,
-    "DerivaMLDataError": Code.BAD_ARGUMENT,
+    "DerivaMLTableTypeError": Code.BAD_ARGUMENT,
     Undecidable.__name__: Code.CANNOT_DECIDE,
-    UsageError.__name__: Code.BAD_ARGUMENT,
 }
-_BY_STATUS = {401: Code.NOT_LOGGED_IN, 403: Code.NOT_ALLOWED, 404: Code.NOT_FOUND, 409: Code.CONFLICT}
+_BY_STATUS = {
+    400: Code.BAD_ARGUMENT,
+    401: Code.NOT_LOGGED_IN,
+    403: Code.NOT_ALLOWED,
+    404: Code.NOT_FOUND,
+    408: Code.TIMEOUT,
+    409: Code.CONFLICT,
+    412: Code.CONFLICT,
+    504: Code.TIMEOUT,
+}
+
+
+def _of_system(error: BaseException) -> Failure | None:
+    """An error of this machine: a file, a program, memory. Those of requests are the network's."""
+    if isinstance(error, RecursionError):
+        return Failure(code=Code.FAILED, message="Something is nested too deeply.")
+    if isinstance(error, subprocess.TimeoutExpired):
+        return Failure(code=Code.TIMEOUT, message=f"{error.cmd[0]} did not end within {error.timeout:.0f} s.")
+    if not isinstance(error, OSError) or type(error).__module__.startswith("requests"):
+        return None
+    code = Code.FAILED
+    if isinstance(error, FileNotFoundError):
+        code = Code.NOT_FOUND
+    elif isinstance(error, PermissionError):
+        code = Code.NOT_ALLOWED
+    elif isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
+        code = Code.BAD_ARGUMENT
+    what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return Failure(code=code, message=f"{what}.", remedy="Check the path." if code is not Code.FAILED else None)
 
 
 def _of_library(error: BaseException) -> Failure | None:
     """An error that deriva, or the network, raised on purpose."""
     if "deriva_ml_kit.mainline" not in sys.modules:
         return None
-    from deriva_ml_kit.mainline import DerivaMLException, DerivaMLInvalidTerm  # noqa: PLC0415  (imported already)
+    import requests  # noqa: PLC0415  (imported already)
+
+    from deriva_ml_kit.mainline import DerivaMLException  # noqa: PLC0415
     from deriva_ml_kit.mainline.catalog.rows import NETWORK_ERRORS, said  # noqa: PLC0415
 
-    if isinstance(error, DerivaMLInvalidTerm):
-        return Failure(code=Code.NOT_FOUND, message=said(error))
-    if isinstance(error, NETWORK_ERRORS | DerivaMLException):
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        return Failure(code=_BY_STATUS.get(status or 0, Code.FAILED), message=said(error))
-    return None
+    if isinstance(error, requests.JSONDecodeError):
+        return Failure(code=Code.FAILED, message="The host's answer is no JSON.", remedy="Is it a DERIVA host?")
+    if not isinstance(error, NETWORK_ERRORS | DerivaMLException):
+        return None
+    response = getattr(error, "response", None)
+    if response is None:  # deriva's path expressions keep the server's answer in their reason
+        response = getattr(getattr(error, "reason", None), "response", None)
+    status = getattr(response, "status_code", 0)
+    code = Code.TIMEOUT if isinstance(error, requests.Timeout) else _named(error) or _BY_STATUS.get(status, Code.FAILED)
+    remedy = "The host is in trouble: try again later." if status >= 500 else None
+    return Failure(code=code, message=said(error), remedy=remedy)

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from deriva_ml_kit.nearest import nearest
 from deriva_ml_kit.tools.answers import bounded
 from deriva_ml_kit.tools.call import Call
 from deriva_ml_kit.tools.failure import Code, Failure, ToolError, failure_of
+from deriva_ml_kit.tools.given import shown, unpacked, unsound
 from deriva_ml_kit.tools.place import catalog_of
 from deriva_ml_kit.tools.registry import Arguments, Tool, names_of, tools
+
+SHOWN = 20  # of what is wrong with the arguments
 
 logger = logging.getLogger("deriva_ml_kit.tools")
 
@@ -56,7 +61,7 @@ def invoke(name: str, given: Mapping[str, Any], call: Call) -> Outcome:
         document = found.function(call, **values).as_json()
         sound = True
         return Outcome(document)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         failure = failure_of(error)
         if failure.code is Code.INTERNAL:
             logger.exception("%s failed", name)
@@ -85,36 +90,51 @@ def checked(found: Tool, given: Mapping[str, Any]) -> Arguments:
     Raises:
         ToolError: Some are missing, unknown, or of the wrong kind; names all of them.
     """
+    if not isinstance(given, Mapping):
+        raise ToolError(Code.BAD_ARGUMENT, f"{found.name} takes arguments by name, not {shown(given)}.")
+    fields = _fields(found)
+    values = {
+        name: unpacked(value, fields[name][1].annotation) if name in fields else value for name, value in given.items()
+    }
+    refused = {name: why for name, value in values.items() if (why := unsound(name, value) or unsound("name", name))}
+    said, candidates = list(refused.values()), []
     try:
-        return found.arguments.model_validate(dict(given))
+        arguments = found.arguments.model_validate({name: values[name] for name in values if name not in refused})
     except ValidationError as error:
-        raise _complaint(found, error) from None
-
-
-def _complaint(found: Tool, error: ValidationError) -> ToolError:
-    names = {name for key, field in found.arguments.model_fields.items() for name in names_of(key, field)}
-    said, candidates = [], []
-    for each in error.errors(include_url=False, include_context=False):
-        place = ".".join(str(part) for part in each["loc"]) or "the arguments"
-        if each["type"] == "extra_forbidden" and len(each["loc"]) == 1:
-            said.append(f"{place}: there is no such argument")
-            candidates += nearest(place, names)
-        elif each["type"] == "missing":
-            said.append(f"{place}: is missing")
-        else:
-            said.append(f"{place}: {each['msg']} (found {_shown(each['input'])})")
-    taken = ", ".join(found.arguments.model_fields)
-    return ToolError(
+        for each in error.errors(include_url=False, include_context=False):
+            if each["type"] != "missing" or not refused.keys() & set(names_of(*fields[str(each["loc"][0])])):
+                said.append(_said(each, values, fields))
+            if each["type"] == "extra_forbidden" and len(each["loc"]) == 1:
+                candidates += nearest(str(each["loc"][0]), fields)
+    if not said:
+        return arguments
+    more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
+    taken = ", ".join(names_of(key, field)[0] for key, field in found.arguments.model_fields.items())
+    raise ToolError(
         Code.BAD_ARGUMENT,
-        f"{found.name}: {'; '.join(said)}.",
+        f"{found.name}: {'; '.join(said[:SHOWN])}{more}.",
         remedy=f"It takes {taken}." if taken else "It takes no arguments.",
-        candidates=candidates,
+        candidates=list(dict.fromkeys(candidates)),
     )
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}…"
+def _fields(found: Tool) -> dict[str, tuple[str, FieldInfo]]:
+    """Every name under which an argument is taken -> its own name, and what it is."""
+    fields = found.arguments.model_fields.items()
+    return {name: (key, field) for key, field in fields for name in names_of(key, field)}
+
+
+def _said(each: ErrorDetails, values: Mapping[str, Any], fields: Mapping[str, tuple[str, FieldInfo]]) -> str:
+    """What is wrong with one argument."""
+    place = ".".join(str(part) for part in each["loc"]) or "the arguments"
+    if each["type"] == "missing":
+        return f"{place}: is missing"
+    if each["type"] != "extra_forbidden" or len(each["loc"]) > 1:
+        return f"{place}: {each['msg'].removeprefix('Value error, ')} (found {shown(each['input'])})"
+    if place not in fields:
+        return f"{place}: there is no such argument"
+    key, field = fields[place]
+    return f"{place}: is another name of {' and '.join(name for name in names_of(key, field) if name in values)}"
 
 
 def call_of(tool_name: str, project: Path | None = None, **fields: Any) -> Call:

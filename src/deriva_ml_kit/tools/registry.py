@@ -13,14 +13,16 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import json
 import re
+import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar, get_type_hints
+from itertools import chain
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
 
 from deriva_ml_kit.tools.answers import Answer
 from deriva_ml_kit.tools.call import Call
@@ -54,31 +56,11 @@ class Effect(StrEnum):
 
 
 class Arguments(BaseModel):
-    """Arguments of a tool, as agents write them: numbers as text, and lists as JSON in a text, are understood."""
+    """Arguments of a tool; numbers are taken where text is wanted, and as text where a number is."""
 
     model_config = ConfigDict(
         extra="forbid", str_strip_whitespace=True, coerce_numbers_to_str=True, validate_by_name=True
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _unpack(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return {name: cls._unpacked(name, value) for name, value in given.items()}
-
-    @classmethod
-    def _unpacked(cls, name: str, value: Any) -> Any:
-        """A list or an object that was given as text; text for what holds text stays as it is."""
-        if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
-            return value
-        field = next((field for key, field in cls.model_fields.items() if name in names_of(key, field)), None)
-        if field is None or field.annotation in (str, str | None):
-            return value
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
 
 
 Hostname = Annotated[
@@ -121,8 +103,9 @@ class Tool:
 
     @functools.cached_property
     def input_schema(self) -> dict[str, Any]:
-        """JSON Schema of its arguments."""
-        return _plain(self.arguments.model_json_schema())
+        """JSON Schema of its arguments. Null is taken where an argument may be left out; the schema does not say so."""
+        schema: dict[str, Any] = _without_null(_plain(self.arguments.model_json_schema()))
+        return schema
 
     @functools.cached_property
     def output_schema(self) -> dict[str, Any]:
@@ -152,7 +135,8 @@ def tool(
         parameters = list(inspect.signature(function).parameters.values())[1:]
         fields: dict[str, Any] = {"hostname": (Hostname, None), "catalog_id": (CatalogId, None)} if catalog else {}
         for each in parameters:
-            fields[each.name] = (hints[each.name], ... if each.default is each.empty else each.default)
+            hint = _lifted(hints[each.name])
+            fields[each.name] = (hint, ... if each.default is each.empty else each.default)
         name = function.__name__
         if effect is not Effect.READ and catalog and "dry_run" not in fields:
             raise TypeError(f"{name} writes to a catalog and has no dry_run")
@@ -185,15 +169,37 @@ def tools() -> Mapping[str, Tool]:
 
 
 def names_of(name: str, field: Any) -> tuple[str, ...]:
-    """Every name under which an argument is taken: its own, and those that other servers have for it."""
+    """Every name under which an argument is taken, the one that its schema shows first."""
     alias = field.validation_alias
     others = alias.choices if isinstance(alias, AliasChoices) else [alias] if alias else []
-    return tuple(dict.fromkeys([name, *(str(other) for other in others)]))
+    return tuple(dict.fromkeys([*(str(other) for other in others), name]))
 
 
 def also(name: str, *others: str) -> AliasChoices:
     """An argument's name and the other names under which it is taken."""
     return AliasChoices(name, *others)
+
+
+def _lifted(hint: Any) -> Any:
+    """The type of an argument: description and other names of `Named` hold for `Named | None` as a whole."""
+    if get_origin(hint) is Annotated:
+        return Annotated[(_lifted(hint.__origin__), *hint.__metadata__)]
+    parts = get_args(hint)
+    if get_origin(hint) not in (Union, types.UnionType) or type(None) not in parts:
+        return hint
+    said = [meta for part in parts for meta in getattr(part, "__metadata__", ()) if isinstance(meta, FieldInfo)]
+    whole: Any = Union.__getitem__(tuple(_constrained(part) for part in parts))
+    if not said:
+        return whole
+    return Annotated[whole, Field(description=said[-1].description, validation_alias=said[-1].validation_alias)]
+
+
+def _constrained(part: Any) -> Any:
+    """A type with what limits its values, without description and names."""
+    if get_origin(part) is not Annotated:
+        return part
+    limits = [meta.metadata if isinstance(meta, FieldInfo) else [meta] for meta in part.__metadata__]
+    return Annotated[(part.__origin__, *chain(*limits))] if any(limits) else part.__origin__
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
@@ -206,6 +212,21 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
         return [without(item) for item in value] if isinstance(value, list) else value
 
     return dict(without(schema))
+
+
+def _without_null(value: Any) -> Any:
+    """A schema in which what may be null is described as what it is otherwise."""
+    if isinstance(value, list):
+        return [_without_null(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _without_null(item) for key, item in value.items()}
+    choices = kept.get("anyOf")
+    if not isinstance(choices, list) or {"type": "null"} not in choices:
+        return kept
+    others = [choice for choice in choices if choice != {"type": "null"}]
+    rest = {key: item for key, item in kept.items() if key != "anyOf" and not (key == "default" and item is None)}
+    return (others[0] if len(others) == 1 else {"anyOf": others}) | rest
 
 
 __all__ = ["MODULES", "Arguments", "Call", "Effect", "Tool", "also", "names_of", "tool", "tools"]

@@ -12,22 +12,15 @@ from deriva_ml_kit.tools.registry import also
 RID_PATTERN = re.compile(r"[0-9A-HJKMNP-TV-Z]{1,4}(-[0-9A-HJKMNP-TV-Z]{4})*")
 
 
-def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("holds a NUL character, which a catalog cannot store")
-    return text
-
-
 def _rid(text: str) -> str:
     if not RID_PATTERN.fullmatch(text):
         raise ValueError("is no RID: those are groups of digits and capitals, such as 1-2A3B")
     return text
 
 
-Storable = AfterValidator(_storable)
 Rid = Annotated[str, AfterValidator(_rid), Field(description="RID, such as 1-2A3B")]
-Name = Annotated[str, Field(min_length=1, max_length=200), Storable]
-Text = Annotated[str, Storable]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(max_length=100_000)]
 
 TargetTable = Annotated[
     Name, Field(description="Table that the feature is about", validation_alias=also("target_table", "table"))
@@ -40,7 +33,7 @@ ExecutionRid = Annotated[Rid, Field(description="RID of the execution")]
 AssetRid = Annotated[Rid, Field(description="RID of the asset")]
 WorkflowRid = Annotated[Rid, Field(description="RID of the workflow")]
 Version = Annotated[str, Field(min_length=1, description="Version, such as 1.2.0; the newest where not given")]
-Description = Annotated[Text, Field(max_length=10_000, description="What it is, for people")]
+Description = Annotated[str, Field(max_length=10_000, description="What it is, for people")]
 Limit = Annotated[
     int, Field(ge=1, le=1000, description="How many at most", validation_alias=also("limit", "max_results"))
 ]
