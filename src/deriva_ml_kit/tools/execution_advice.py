@@ -72,12 +72,11 @@ def _unsent(call: Call, execution: ExecutionAnswer) -> str:
     """The work is done, its outputs are not in the catalog."""
     command = commit_command(call, execution.rid)
     left = execution.left_here
-    if left and left.process_alive:
-        return "It is being uploaded by a process of this machine; ask again later."
-    if left:
-        waiting = f"{left.pending_files} files and {left.pending_feature_values} feature values"
-        return f"Its outputs are not in the catalog; {waiting} wait on this machine. Upload them: {command}"
-    return f"Its outputs are not in the catalog. On the machine that ran it, in the same repository: {command}"
+    if left is None:
+        return f"Its outputs are not in the catalog. On the machine that ran it, in the same repository: {command}"
+    waiting = f"{left.pending_files} files and {left.pending_feature_values} feature values"
+    how = "Its process is alive and may be at it; if it ends without: " if left.process_alive else "Upload them: "
+    return f"Its outputs are not in the catalog; {waiting} wait on this machine. {how}{command}"
 
 
 def _failed(call: Call, execution: ExecutionAnswer) -> str:

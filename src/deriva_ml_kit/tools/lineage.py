@@ -82,7 +82,7 @@ def lineage(call: Call, rid: str, depth: int, limit: int, cursor: str | None) ->
     maker = found.root.producing_execution
     return LineageAnswer.of(
         shown,
-        total=len(rows),
+        total=len(rows) if found.walked_complete else None,
         cursor=lambda n: shown[n].rid,
         more=first + limit < len(rows),
         root=Root(

@@ -50,8 +50,7 @@ def inputs(ml: DerivaML, executions: Collection[str]) -> dict[str, list[UsedAsse
     found: dict[str, list[UsedAsset]] = defaultdict(list)
     for link in _links(ml):
         table = link.asset_table
-        rows = rows_with(ml.catalog, link.table.schema.name, link.table.name, link.other, executions)
-        used = [(row[link.other], row[link.asset]) for row in rows if row["Asset_Role"] == "Input"]
+        used = [(row[link.other], row[link.asset]) for row in _used(ml, link, executions)]
         if not used:
             continue
         rids = {rid for _, rid in used}
@@ -95,6 +94,14 @@ def _makers(catalog: Any, membership: tuple[Table, str], link: Link, datasets: C
             return []  # at that time there was no such table
         raise
     return [row for row in rows if row["Execution"]]
+
+
+def _used(ml: DerivaML, link: Link, executions: Collection[str]) -> Iterator[dict[str, str]]:
+    """The links of inputs; an execution may have a hundred thousand outputs, which are not asked for."""
+    columns = f"{urlquote(link.other, '')},{urlquote(link.asset, '')}"
+    for batch in batches(sorted(executions), LOOKUP_BATCH):
+        path = f"/attribute/{link.path}/{any_of(link.other, batch)}/Asset_Role=Input/{columns}"
+        yield from ml.catalog.get(path).json()
 
 
 def _links(ml: DerivaML) -> Iterator[Link]:
