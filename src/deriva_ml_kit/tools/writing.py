@@ -115,7 +115,7 @@ def _commit(call: Call, writes: Writes, after: BaseException | None = None) -> N
         ToolError: The record could not be sent; it lies on this disk.
     """
     from deriva_ml_kit.mainline import DerivaMLException  # noqa: PLC0415  (takes seconds)
-    from deriva_ml_kit.mainline.catalog.rows import NETWORK_ERRORS, said  # noqa: PLC0415
+    from deriva_ml_kit.mainline.catalog.rows import said  # noqa: PLC0415
 
     execution = writes.execution
     ended, reason = execution.status, execution.error
@@ -123,7 +123,7 @@ def _commit(call: Call, writes: Writes, after: BaseException | None = None) -> N
         execution.commit_output_assets()
         if after is not None:
             execution.update_status(ended, error=reason)
-    except (NETWORK_ERRORS, DerivaMLException, OSError) as error:
+    except (DerivaMLException, OSError) as error:  # errors of the network are OSErrors
         told = f"{failure_of(after).message}\nWhat it had written before" if after else "All was written, but it"
         raise ToolError(
             Code.FAILED,
