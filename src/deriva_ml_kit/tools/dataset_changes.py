@@ -185,7 +185,7 @@ def deriva_ml_add_dataset_members(
     dataset_rid: DatasetRid,
     member_rids: Annotated[list[Rid] | None, Field(description="RIDs of rows, whichever their tables")] = None,
     members_by_table: Annotated[
-        dict[Name, list[Rid]] | None,
+        dict[Name, list[Rid]] | list[Rid] | None,
         Field(
             description="The same by table, which is checked: {table: [RID, …]}",
             validation_alias=also("members_by_table", "members"),
@@ -199,16 +199,16 @@ def deriva_ml_add_dataset_members(
     """
     from deriva_ml_kit.mainline.dataset.periods import developable, versions_of  # noqa: PLC0415  (takes seconds)
 
-    ml = call.ml
-    living_row(call, dataset_rid)
-    given: Given = members_by_table if members_by_table is not None else member_rids or []
     if (member_rids is None) == (members_by_table is None):
         raise ToolError(
             Code.BAD_ARGUMENT,
             "Members are given either as member_rids or as members_by_table.",
             remedy='member_rids=["1-2A3B", …], or members_by_table={"Image": ["1-2A3B", …]}',
         )
+    ml = call.ml
+    living_row(call, dataset_rid)
     developable(ml)
+    given: Given = member_rids if member_rids is not None else members_by_table or []
     links, already = checked_members(call, dataset_rid, given)
     names = kind_names([*links.values])
     counts = {names[kind]: len(values) for kind, values in links.values.items() if values}

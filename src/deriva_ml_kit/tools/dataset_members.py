@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from deriva_ml_kit.errors import Fault, Faults
+from deriva_ml_kit.nearest import suggestion
 from deriva_ml_kit.tools.dataset_queries import kind_names
 from deriva_ml_kit.tools.failure import ToolError
 from deriva_ml_kit.tools.tables import table_of
@@ -109,8 +110,7 @@ def _said(
         try:
             table = table_of(call.ml, name)
         except ToolError as error:
-            near = f"did you mean {' or '.join(error.candidates)}?" if error.candidates else error.remedy
-            faults.append(Fault(error.message, column=name, remedy=near))
+            faults.append(Fault(error.message, column=name, remedy=suggestion(name, [each.name for each in kinds])))
             continue
         if table not in kinds:
             faults.append(_no_element_type(call, kinds, table, wanted))

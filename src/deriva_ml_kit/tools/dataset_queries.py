@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from deriva_ml_kit.nearest import nearest
-from deriva_ml_kit.tools.failure import Code, ToolError, not_found
+from deriva_ml_kit.tools.failure import Code, ToolError
 from deriva_ml_kit.tools.kinds import stranger
 from deriva_ml_kit.tools.paging import Row, part
 
@@ -32,7 +32,7 @@ def dataset_row(call: Call, rid: str) -> Row:
     for row in rows_with(call.ml.catalog, call.ml.ml_schema, "Dataset", "RID", [rid]):
         return row
     remedy = f"{call.example('deriva_ml_list_datasets')} lists them."
-    raise stranger(call, rid, "a dataset", _resembling(call.ml, rid), remedy=remedy)
+    raise stranger(call, rid, "a dataset", resembling(call.ml, rid), remedy=remedy)
 
 
 def living_row(call: Call, rid: str) -> Row:
@@ -93,19 +93,26 @@ def type_names(call: Call, given: Sequence[str]) -> list[str]:
     """
     terms = call.ml.list_vocabulary_terms("Dataset_Type")
     name_of = {known: str(term.name) for term in terms for known in [*(term.synonyms or []), term.name]}
-    unknown = [name for name in dict.fromkeys(given) if name not in name_of]
-    if unknown:
-        names = sorted({*name_of.values()})
-        close = [candidate for name in unknown for candidate in nearest(name, name_of)]
-        error = not_found("dataset type", "', '".join(unknown), names)
-        error.candidates = list(dict.fromkeys(close)) or error.candidates
-        add = call.example("add_term", schema=call.ml.ml_schema, table="Dataset_Type", name=unknown[0], description="…")
-        error.remedy = f"To add one: {add}"
-        raise error
+    if missing := [name for name in dict.fromkeys(given) if name not in name_of]:
+        schema = call.ml.ml_schema
+        add = call.example("add_term", schema=schema, table="Dataset_Type", name=missing[0], description="…")
+        raise unknown("dataset type", missing, name_of, remedy=f"To add one: {add}")
     return list(dict.fromkeys(name_of[name] for name in given))
 
 
-def _resembling(ml: DerivaML, rid: str) -> list[str]:
+def unknown(what: str, names: Sequence[str], known: Iterable[str], *, remedy: str | None = None) -> ToolError:
+    """There are no things of these names; the candidates are those that resemble any of them."""
+    names, known = list(dict.fromkeys(names)), sorted(set(known))
+    near = list(dict.fromkeys(near for name in names for near in nearest(name, known)))
+    return ToolError(
+        Code.NOT_FOUND,
+        f"The catalog has no {what} {', '.join(map(repr, names))}.",
+        remedy=remedy,
+        candidates=near or (known if len(known) <= FEW else []),
+    )
+
+
+def resembling(ml: DerivaML, rid: str) -> list[str]:
     """RIDs of datasets that differ from one in a character, or in two that are swapped; all of them if they are few."""
     from deriva.core import urlquote  # noqa: PLC0415  (takes seconds)
 

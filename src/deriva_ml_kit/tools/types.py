@@ -32,7 +32,9 @@ DatasetRid = Annotated[Rid, Field(description="RID of the dataset")]
 ExecutionRid = Annotated[Rid, Field(description="RID of the execution")]
 AssetRid = Annotated[Rid, Field(description="RID of the asset")]
 WorkflowRid = Annotated[Rid, Field(description="RID of the workflow")]
-Version = Annotated[str, Field(min_length=1, description="Version, such as 1.2.0; the newest where not given")]
+Version = Annotated[
+    str, Field(min_length=1, max_length=50, description="Version, such as 1.2.0; the newest where not given")
+]
 Description = Annotated[str, Field(max_length=10_000, description="What it is, for people")]
 Limit = Annotated[
     int, Field(ge=1, le=1000, description="How many at most", validation_alias=also("limit", "max_results"))

@@ -89,18 +89,7 @@ class BagCache:
 
     def list_bags(self) -> list[CachedBag]:
         """All that is there, the newest first."""
-        return [
-            CachedBag(
-                dataset_rid=entry.rid,
-                version=entry.version,
-                checksum=_checksum(entry),
-                status=status(entry),
-                built_at=datetime.fromisoformat(entry.cached_at),
-                size_bytes=tally(Path(entry.bag).parent)[0],
-                path=Path(entry.bag),
-            )
-            for entry in self._entries()
-        ]
+        return [cached_bag(entry) for entry in self._entries()]
 
     def purge_dataset(self, dataset_rid: str, version: str | None = None) -> dict[str, int]:
         """Remove a dataset, in all versions or in one.
@@ -150,12 +139,8 @@ class BagCache:
     def __exit__(self, *_: object) -> None:
         self.dispose()
 
-    def _indexes(self) -> list[CacheIndex]:
-        return [CacheIndex.at(folder) for folder in sorted((self._cache_dir / FOLDER).glob("*/*")) if folder.is_dir()]
-
     def _entries(self) -> list[Entry]:
-        found = [entry for index in self._indexes() for entry in index.entries()]
-        return sorted(found, key=lambda entry: entry.cached_at, reverse=True)
+        return entries(self._cache_dir)
 
     def _remove(self, entries: Iterable[Entry]) -> tuple[int, int, int]:
         removed = freed = errors = 0
@@ -170,6 +155,26 @@ class BagCache:
             except OSError:
                 errors += 1
         return removed, freed, errors
+
+
+def entries(cache_dir: Path) -> list[Entry]:
+    """The dataset versions in a cache folder, the newest first; their bags are not looked at."""
+    folders = [folder for folder in sorted((cache_dir / FOLDER).glob("*/*")) if folder.is_dir()]
+    found = [entry for folder in folders for entry in CacheIndex.at(folder).entries()]
+    return sorted(found, key=lambda entry: entry.cached_at, reverse=True)
+
+
+def cached_bag(entry: Entry) -> CachedBag:
+    """What there is of an entry: its bag's files are counted."""
+    return CachedBag(
+        dataset_rid=entry.rid,
+        version=entry.version,
+        checksum=_checksum(entry),
+        status=status(entry),
+        built_at=datetime.fromisoformat(entry.cached_at),
+        size_bytes=tally(Path(entry.bag).parent)[0],
+        path=Path(entry.bag),
+    )
 
 
 def status(entry: Entry) -> CacheStatus:
