@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from deriva_ml_kit.tools import new_feature
 from deriva_ml_kit.tools.answers import Answer, Page
 from deriva_ml_kit.tools.call import Call
+from deriva_ml_kit.tools.dataset_queries import living_row
 from deriva_ml_kit.tools.new_feature import FeatureColumn, MetadataColumn, NewFeature
 from deriva_ml_kit.tools.paging import as_rid, no_cursor
 from deriva_ml_kit.tools.registry import Effect, also, tool
@@ -226,7 +227,7 @@ def deriva_ml_list_feature_values(
     choose = selector_of(feature, selector, selector_workflow, selector_execution_rid)
     only = filters_of(call, selector_workflow, selector_execution_rid, execution_rids)
     if dataset_rid is not None:
-        ml.lookup_dataset(dataset_rid)
+        living_row(call, dataset_rid)
     among = records_of(ml, feature, dataset_rid)
     values = Values(call, feature, among, only)
     counts = values.counts()

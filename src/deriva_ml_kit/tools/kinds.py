@@ -28,7 +28,7 @@ def row_of(call: Call, table: str, rid: str) -> paging.Row:
     if found:
         return found[0]
     what = f"{'an' if table[0] in 'AEIOU' else 'a'} {table.lower()}"
-    raise stranger(call, rid, what, _meant(call, table, rid), remedy=f"{_LISTS[table]} lists them.")
+    raise stranger(call, rid, what, meant(call, table, rid), remedy=f"{_LISTS[table]} lists them.")
 
 
 def stranger(call: Call, rid: str, what: str, candidates: list[str], *, remedy: str) -> ToolError:
@@ -59,7 +59,7 @@ def kind_of(call: Call, rid: str) -> str | None:
 _LISTS = {"Execution": "deriva_ml_list_executions", "Workflow": "deriva_ml_list_workflows"}
 
 
-def _meant(call: Call, table: str, rid: str) -> list[str]:
+def meant(call: Call, table: str, rid: str) -> list[str]:
     """RIDs of a table's rows that belong to the row of another kind, or else look like a mistyped one."""
     ml = call.ml
     path = f"{ml.ml_schema}:{table}"

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from deriva_ml_kit.tools.failure import Code, ToolError, not_found
+from deriva_ml_kit.tools.kinds import meant
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline import DerivaML, Feature
     from deriva_ml_kit.tools.call import Call
     from deriva_ml_kit.tools.values import Selector
 
+SOUGHT = 5  # unknown RIDs for which those that may have been meant are looked for
 Choice = Literal["none", "newest", "first", "latest", "majority_vote", "by_workflow", "by_execution"]
 
 
@@ -109,4 +111,7 @@ def _refuse_unknown(call: Call, executions: Sequence[str]) -> None:
             Code.NOT_FOUND,
             f"Catalog {call.catalog_id} on {call.hostname} has no executions {', '.join(said)}.",
             remedy=f"{call.example('deriva_ml_list_executions')} lists those there are.",
+            candidates=list(
+                dict.fromkeys(other for rid in unknown[:SOUGHT] for other in meant(call, "Execution", rid))
+            ),
         )
