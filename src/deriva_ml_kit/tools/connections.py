@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from deriva_ml_kit.mainline import DerivaML
 
 KEPT = 4  # idle connections of a catalog
+PATIENCE_S = 1.0
 # What a first connection imports, and the trust in a local catalog, are not for two threads at once.
 _preparing = threading.Lock()
 
@@ -48,6 +51,7 @@ class Connections:
 
     def __init__(self) -> None:
         self._idle: dict[tuple[str, str], list[Connection]] = defaultdict(list)
+        self._making: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
 
     def take(self, hostname: str, catalog_id: str) -> Connection:
@@ -70,16 +74,18 @@ class Connections:
         try:
             reachable(hostname)  # an idle connection would try for long
             credential = get_credential(hostname)
-            while idle := self._pop(hostname, catalog_id):
-                if idle.credential == credential and _snaptime(idle.ml.catalog) == idle.snaptime:
+            if idle := self._reusable(hostname, catalog_id, credential):
+                return idle
+            with self._one_at_a_time(hostname, catalog_id):
+                if idle := self._reusable(hostname, catalog_id, credential):
                     return idle
-            try:
-                snaptime = _snaptime_at(hostname, catalog_id, credential)
-            except Exception as error:
-                raise explained(error, hostname, catalog_id) from error
-            return Connection(
-                hostname, catalog_id, DerivaML(hostname, catalog_id, credential=credential), snaptime, credential
-            )
+                try:
+                    snaptime = _snaptime_at(hostname, catalog_id, credential)
+                except Exception as error:
+                    raise explained(error, hostname, catalog_id) from error
+                return Connection(
+                    hostname, catalog_id, DerivaML(hostname, catalog_id, credential=credential), snaptime, credential
+                )
         except DerivaMLAuthenticationError:
             raise
         except DerivaMLConfigurationError as error:
@@ -91,6 +97,24 @@ class Connections:
             idle = self._idle[connection.hostname, connection.catalog_id]
             if connection.snaptime and len(idle) < KEPT:
                 idle.append(connection)
+
+    @contextmanager
+    def _one_at_a_time(self, hostname: str, catalog_id: str) -> Iterator[None]:
+        """Who waits here for a moment often finds a connection that was given back: to make one costs ten calls."""
+        with self._lock:
+            making = self._making[hostname, catalog_id]
+        waited = making.acquire(timeout=PATIENCE_S)
+        try:
+            yield
+        finally:
+            if waited:
+                making.release()
+
+    def _reusable(self, hostname: str, catalog_id: str, credential: Any) -> Connection | None:
+        while idle := self._pop(hostname, catalog_id):
+            if idle.credential == credential and _snaptime(idle.ml.catalog) == idle.snaptime:
+                return idle
+        return None
 
     def _pop(self, hostname: str, catalog_id: str) -> Connection | None:
         with self._lock:
