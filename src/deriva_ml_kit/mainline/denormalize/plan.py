@@ -279,8 +279,8 @@ def choose(request: Request, found: list[Route]) -> list[Route]:
     """Of several ways the one that was meant, if it can be told; else all that could be."""
     wanted = set(request.all)
     upwards = [route for route in found if all(link.up for link in route)]
-    if upwards and not any(_passes(route) & wanted for route in found if route not in upwards):
-        found = upwards
+    if upwards and not any(_passes(route) <= wanted for route in found if route not in upwards):
+        found = upwards  # a way across is meant only where all that it passes was named
     if request.via_columns:
         by_column = [route for route in found if any(_key(link) in request.via_columns for link in route)]
         found = by_column or found

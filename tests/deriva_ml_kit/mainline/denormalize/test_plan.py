@@ -126,6 +126,15 @@ def test_a_term_may_stand_beside_its_record_across_the_feature() -> None:
     assert made.fans_out == ["Execution_Image_Diagnosis"]
 
 
+def test_the_term_of_a_label_is_its_own_and_not_that_of_another_feature() -> None:
+    severity = {"Subject" if column == "Image" else column: target for column, target in FEATURE.items()}
+    schema = model(GRADED | {"Execution_Subject_Severity": severity | {"Subject": "Subject"}}, ["Grade"])
+
+    made = planned(schema, ["Image", "Execution_Image_Diagnosis", "Grade"])
+
+    assert routes(made) == {"Image": ["Image"], "Grade": ["Grade"]}
+
+
 def test_two_ways_are_refused_until_a_table_tells_them_apart() -> None:
     schema = model(DIAMOND)
 
