@@ -44,6 +44,14 @@ def _stepping(work: Iterable[T], label: str, total: int | None) -> Iterator[T]:
         yield from bar.track(work, total=known, description=label)
 
 
+@contextlib.contextmanager
+def reported() -> Generator[Callable[[float, float | None, str], None], None, None]:
+    """A function that shows how much is done, of how much, and a sentence; for work that tells it by itself."""
+    with _bar() as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, message: bar.update(task, completed=done, total=total, description=message)
+
+
 def _bar() -> Progress:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -12,6 +12,7 @@ from deriva_ml_kit.cli import check_imports, make_dev_dataset, upgrade_catalog
 from deriva_ml_kit.cli import lint_design as _lint_design
 from deriva_ml_kit.cli import new_project as _new_project
 from deriva_ml_kit.cli import record_verdict as _record_verdict
+from deriva_ml_kit.cli import tool as _tool
 from deriva_ml_kit.cli.subcommand import program
 
 DESCRIPTION = """\
@@ -29,6 +30,7 @@ SUBCOMMANDS = (
     make_dev_dataset,
     _new_project,
     _record_verdict,
+    _tool,
     upgrade_catalog,
 )
 

@@ -29,7 +29,7 @@ class Answer(BaseModel):
         shortened: What was cut so that the answer can be read, and how to get the rest.
     """
 
-    model_config = ConfigDict(ser_json_inf_nan="null")
+    model_config = ConfigDict(defer_build=True)  # only few are used in one run
 
     next_step: str | None = Field(default=None, description="What to do next")
     shortened: list[str] = Field(default_factory=list, description="What was cut, and how to get the rest")

@@ -59,7 +59,11 @@ class Arguments(BaseModel):
     """Arguments of a tool; numbers are taken where text is wanted, and as text where a number is."""
 
     model_config = ConfigDict(
-        extra="forbid", str_strip_whitespace=True, coerce_numbers_to_str=True, validate_by_name=True
+        extra="forbid",
+        str_strip_whitespace=True,
+        coerce_numbers_to_str=True,
+        validate_by_name=True,
+        defer_build=True,  # few tools are called in one run
     )
 
 
