@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from deriva_ml_kit.errors import Fault, Faults
 from deriva_ml_kit.nearest import suggestion
 
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from deriva_ml_kit.tools.writing import Writes
 
 LINKED = ("Asset_Type", "Execution")
+NUMBERS: dict[str, type] = {
+    **dict.fromkeys(("int2", "int4", "int8"), int),
+    **dict.fromkeys(("float4", "float8"), float),
+    "boolean": bool,
+}
 LONGEST_NAME = 63  # bytes, PostgreSQL's limit
 
 
@@ -71,6 +78,19 @@ def _faults(name: str, wanted: Sequence[ColumnSpec], types: Sequence[str]) -> It
             yield Fault(f"is a name of {length} bytes, of at most {LONGEST_NAME}", column="columns", value=each.name)
         if each.type not in types:
             yield Fault(f"there is no such type; {suggestion(each.type, types)}", column=each.name, value=each.type)
+        elif not _fits(each.default, each.type):
+            yield Fault(f"the default is no {each.type}", column=each.name, value=str(each.default))
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Whether a column can have this default; of texts and times the server judges."""
+    if value is None or kind not in NUMBERS:
+        return True
+    try:
+        TypeAdapter(NUMBERS[kind]).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def _term(ml: DerivaML, name: str) -> str | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deriva_ml_kit.tools.execution_detail import ExecutionAnswer
 
 QUIET = timedelta(hours=1)
+BY_TOOL = "#deriva_ml_kit/tools/"  # in the URL of a tool's workflow
 
 
 def next_step(call: Call, execution: ExecutionAnswer) -> str:
@@ -80,16 +81,14 @@ def _unsent(call: Call, execution: ExecutionAnswer) -> str:
 
 
 def _failed(call: Call, execution: ExecutionAnswer) -> str:
-    left = execution.left_here
-    if left and (left.pending_files or left.pending_feature_values) and execution.stop_time:
+    if (execution.status_detail or "").startswith("DerivaMLUploadError"):
         return (
-            "The work was done and its outputs did not all arrive: see status_detail. When the cause is gone: "
-            + commit_command(call, execution.rid)
+            "The work was done, its outputs did not all arrive: see status_detail. When the cause is gone, on the "
+            f"machine that ran it, in the same repository: {commit_command(call, execution.rid)}"
         )
-    return (
-        "See status_detail. If an error of the code ended it: correct it, commit, begin again at tier 1. If outputs "
-        f"did not arrive: on the machine that ran it, {commit_command(call, execution.rid)}"
-    )
+    if execution.workflow and BY_TOOL in (execution.workflow.url or ""):
+        return f"A tool could not do what it was asked to. What it had written by then stands in its output {WRITES}."
+    return "An error ended it: see status_detail. Correct the cause, commit, and begin again at tier 1."
 
 
 def _unfinished(call: Call, execution: ExecutionAnswer) -> str:

@@ -171,11 +171,16 @@ def test_a_table_for_files_is_made_once_and_all_that_is_made_is_recorded(own: An
 
 
 def test_all_that_is_wrong_with_a_new_table_is_said_at_once(refuse: Any) -> None:
-    columns = [{"name": "Length", "type": "int4"}, {"name": "Score", "type": "flaot8"}, {"name": "x" * 64}]
+    columns = [
+        {"name": "Length", "type": "int4"},
+        {"name": "Score", "type": "flaot8"},
+        {"name": "x" * 64},
+        {"name": "Epochs", "type": "int4", "default": "many"},
+    ]
     error = refuse("deriva_ml_create_asset_table", name="no name", columns=columns)
 
     assert error["code"] == "bad_argument"
-    assert [fault.get("value") for fault in error["faults"]] == ["flaot8", "x" * 64, "no name", "Length"]
+    assert [fault.get("value") for fault in error["faults"]] == ["flaot8", "x" * 64, "many", "no name", "Length"]
     assert "float8" in error["faults"][0]["message"]
 
 

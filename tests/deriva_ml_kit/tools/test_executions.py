@@ -126,7 +126,7 @@ def test_outputs_that_wait_on_this_machine_are_uploaded_by_the_command_that_is_p
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(1, "See status_detail"), (2, "Ask again later: deriva_ml_get_execution(")]
+    ("number", "said"), [(1, "An error ended it: see status_detail"), (2, "Ask again later: deriva_ml_get_execution(")]
 )
 def test_the_next_step_fits_the_status(own: Any, lab: Lab, number: int, said: str) -> None:
     got = own("deriva_ml_get_execution", execution_rid=lab.jobs[number])
