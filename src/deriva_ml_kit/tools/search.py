@@ -19,7 +19,7 @@ from deriva_ml_kit.tools.place import catalog_of
 from deriva_ml_kit.tools.registry import CatalogId, Effect, Hostname, also, tool
 
 # What a search reads of a changed catalog before it answers; about two seconds.
-ROWS, SECONDS = 3_000, 2.0
+ROWS, SECONDS = 5_000, 2.0
 INDEX_SECONDS = 900.0
 
 # Names under which several kinds are asked for together, beside the kinds' own.
@@ -72,6 +72,7 @@ class IndexAnswer(Answer):
     kinds: dict[str, IndexedKind] = Field(description="What was added, changed, removed and left, by kind")
     rebuilt: bool = Field(description="Whether there was no index of this catalog before")
     snaptime: str = Field(description="Snapshot time of the catalog that the index shows")
+    closed: list[str] = Field(description="Tables that you may not read, and so cannot search")
 
 
 class SearchHit(BaseModel):
@@ -123,6 +124,7 @@ def rag_index_schema(call: Call) -> IndexAnswer:
             kinds={name: _fared(name, total, done) for name in names},
             rebuilt=done.anew,
             snaptime=store.state("snaptime"),
+            closed=done.closed,
             next_step=call.example("rag_search", query="…"),
         )
 
@@ -180,7 +182,7 @@ def _with_catalog(call: Call, hostname: str | None, catalog_id: str | None) -> l
     try:
         _ = call.ml
     except KitError as error:
-        if hostname or catalog_id or isinstance(error, ToolError):
+        if hostname or catalog_id or call.stop.is_set():
             raise
         where, call.hostname, call.catalog_id = f"{call.hostname}, catalog {call.catalog_id}", "", ""
         return [f"The project's catalog ({where}) was not searched: {error.message}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 LONGEST = 4_000  # characters of a text; more adds size and finds nothing new
@@ -59,7 +59,7 @@ class Document:
 
     def as_row(self) -> tuple[str, ...]:
         """Its values in the order of FIELDS, as SQLite can store them."""
-        return tuple(storable(value) for value in astuple(self))
+        return tuple(storable(getattr(self, name)) for name in FIELDS)
 
 
 FIELDS = tuple(field.name for field in fields(Document))

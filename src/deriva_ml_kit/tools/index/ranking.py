@@ -12,15 +12,18 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from deriva_ml_kit.tools.index.documents import FIELDS, Document, Kind
-from deriva_ml_kit.tools.index.store import Store
-from deriva_ml_kit.tools.index.words import either, every, nearest_word, plain, query_words
+from deriva_ml_kit.tools.index.documents import FIELDS, Document, Kind, storable
+from deriva_ml_kit.tools.index.store import KIND_BITS, Store
+from deriva_ml_kit.tools.index.words import either, every, every_word, nearest_word, plain, query_words, slips_between
 
 OF_A_KIND = 40  # candidates of each kind that are looked at
+ENOUGH = 100  # documents with all words, so that those with some need not be looked for
+COMMON = 20_000  # documents that a word is in, so that it says little by itself
+STEMS, STEM_SLIPS = 12, 3  # stems that are looked at for a word that is nowhere, and how far they may be from its own
 SNIPPET = 240
 # Weights of title, names and body.
 WEIGHTS = "8.0, 5.0, 1.0"
-ALL_WORDS, SAME_TITLE, ASKED_KIND = 1.5, 2.0, 1.6
+ALL_WORDS, SAME_TITLE, ASKED_KIND = 1.5, 2.0, 2.5
 # Of equally good ones the more useful first.
 WORTH = {
     Kind.SCHEMA: 1.0,
@@ -37,11 +40,11 @@ WORTH = {
 # What a term hands on to what takes its values from the term's vocabulary.
 HANDED_ON = {Kind.FEATURE: 0.6, Kind.VOCABULARY: 0.5, Kind.COLUMN: 0.3}
 SPOKEN = {kind.value: kind for kind in Kind} | {"run": Kind.EXECUTION, "label": Kind.FEATURE}
+# The numbers of documents say of which kind they are.
 _CANDIDATES = f"""
 WITH hit AS MATERIALIZED (SELECT rowid AS id, -bm25(text, {WEIGHTS}) AS score FROM text WHERE text MATCH ?)
 SELECT id, score FROM (
-  SELECT id, score, row_number() OVER (PARTITION BY kind ORDER BY score DESC, id) AS place
-  FROM hit JOIN document USING (id)
+  SELECT id, score, row_number() OVER (PARTITION BY id >> {KIND_BITS} ORDER BY score DESC, id) AS place FROM hit
 ) WHERE place <= {OF_A_KIND}
 """
 _COLUMNS = ", ".join(FIELDS)
@@ -85,10 +88,10 @@ def find(store: Store, query: str, kinds: Collection[str] = (), limit: int = 10)
         limit: How many at most.
     """
     found = Found()
-    words = [found.corrected.get(word, word) for word in query_words(query) if _known(store, word, found.corrected)]
+    asked = _asked(said := query_words(query))
+    words = _known(store, said, found.corrected)
     scores = _scores(store, words) if words else {}
     documents = _documents(store, scores)
-    asked = {SPOKEN[form] for word in words for form in (word, word.removesuffix("s")) if form in SPOKEN}
     for number, document in documents.items():
         scores[number] *= WORTH[Kind(document.kind)]
         scores[number] *= SAME_TITLE if plain(document.title) == plain(query).strip() else 1
@@ -120,12 +123,21 @@ def _fits(word: str, words: Collection[str]) -> bool:
     return any(word.startswith(wanted[: max(4, len(wanted) - 3)]) for wanted in words)
 
 
-def _scores(store: Store, words: list[str]) -> dict[int, float]:
-    """Documents that may fit, and how well."""
-    scores = dict(store.db.execute(_CANDIDATES, (either(words),)))
-    if len(words) > 1:
-        complete = dict(store.db.execute(_CANDIDATES, (every(words),)))
-        scores |= {number: score * ALL_WORDS for number, score in complete.items()}
+def _asked(words: Collection[str]) -> set[Kind]:
+    """The kinds of things that are asked for by name: `which datasets …`."""
+    return {SPOKEN[form] for word in words for form in (word, word.removesuffix("s")) if form in SPOKEN}
+
+
+def _scores(store: Store, words: dict[str, int]) -> dict[int, float]:
+    """Documents that may fit, and how well; `words` says in how many documents each is."""
+    complete = dict(store.db.execute(_CANDIDATES, (every(words),)))
+    if len(words) == 1:
+        return complete
+    scores = {number: score * ALL_WORDS for number, score in complete.items()}
+    if len(complete) < ENOUGH:
+        telling = [word for word, count in words.items() if count < COMMON] or ([] if complete else list(words))
+        some = store.db.execute(_CANDIDATES, (either(telling),)) if telling else ()
+        scores = dict(some) | scores
     return scores
 
 
@@ -152,7 +164,7 @@ def _hand_on(store: Store, scores: dict[int, float], documents: dict[int, Docume
         handed = score * HANDED_ON[Kind(document.kind)]
         if handed <= 0:
             continue
-        if number not in scores:
+        if handed > scores.get(number, 0):
             reasons[number] = f"Has the term {term!r}. {snippet(document.body, ())}"
         documents[number] = document
         scores[number] = scores.get(number, 0) + handed
@@ -161,7 +173,7 @@ def _hand_on(store: Store, scores: dict[int, float], documents: dict[int, Docume
 
 def _same_rid(store: Store, query: str, scores: dict[int, float], documents: dict[int, Document]) -> None:
     """Put the row first whose RID the query is."""
-    text = query.strip().upper()
+    text = storable(query.strip().upper())
     if text:
         for number, *values in store.db.execute(
             f"SELECT id, {_COLUMNS} FROM document WHERE rid = ? AND rid <> ''", (text,)
@@ -170,30 +182,44 @@ def _same_rid(store: Store, query: str, scores: dict[int, float], documents: dic
             scores[number] = max(scores.values(), default=1.0) + 1
 
 
-def _known(store: Store, word: str, corrected: dict[str, str]) -> bool:
-    """Whether a word, or one that begins so, is anywhere; if not, it may stand for another that is."""
-    if store.db.execute("SELECT 1 FROM text WHERE text MATCH ? LIMIT 1", (either([word]),)).fetchone():
-        return True
-    if other := _respelt(store, word):
-        corrected[word] = other
-    return other is not None
+def _known(store: Store, said: list[str], corrected: dict[str, str]) -> dict[str, int]:
+    """The words that are somewhere, or such as they may stand for, and in how many documents, up to COMMON."""
+    words: dict[str, int] = {}
+    for word in said:
+        count = _count(store, word)
+        if not count and (other := _respelt(store, word)):
+            corrected[word] = word = other  # noqa: PLW2901
+            count = _count(store, word)
+        if count:
+            words[word] = count
+    return words
+
+
+def _count(store: Store, word: str) -> int:
+    counted = f"SELECT count(*) FROM (SELECT 1 FROM text WHERE text MATCH ? LIMIT {COMMON})"
+    return int(store.db.execute(counted, (either([word]),)).fetchone()[0])
 
 
 def _respelt(store: Store, word: str) -> str | None:
-    """The nearest word of the index, as some document has it. The index knows words by their stems only."""
+    """The nearest word of the index. It knows words by their stems; the words themselves stand in the documents."""
+    if any(sign.isdigit() for sign in word):
+        return None  # the next number is another thing
     stem = _stem(store, word)
+    # The first letter is taken to be right: to look through all words would take long.
     near = store.db.execute(
-        "SELECT term FROM spelling WHERE abs(length(term) - ?) <= 2"
+        "SELECT term FROM spelling WHERE term >= ? AND term < ? AND abs(length(term) - ?) <= ?"
         " AND (substr(term, 1, 2) = ? OR substr(term, -2) = ?)",
-        (len(stem), stem[:2], stem[-2:]),
+        (stem[0], chr(ord(stem[0]) + 1), len(stem), STEM_SLIPS, stem[:2], stem[-2:]),
     )
-    found = nearest_word(stem, [term for (term,) in near])
-    if found is None:
-        return None
-    (number,) = store.db.execute("SELECT doc FROM place WHERE term = ? LIMIT 1", (found,)).fetchone()
-    document = next(iter(_documents(store, [number]).values()))
-    words = re.findall(r"[^\W_]+", plain(f"{document.title} {document.names} {document.body}"))
-    return nearest_word(word, {each for each in words if _stem(store, each) == found}) or found
+    by_slips = sorted((slips_between(stem, term, STEM_SLIPS), term) for (term,) in near)
+    numbers: set[int] = set()
+    for slips, term in by_slips[:STEMS]:
+        if slips <= STEM_SLIPS:
+            numbers |= {
+                number for (number,) in store.db.execute("SELECT doc FROM place WHERE term = ? LIMIT 1", (term,))
+            }
+    texts = (f"{document.title} {document.names} {document.body}" for document in _documents(store, numbers).values())
+    return nearest_word(word, {each for text in texts for each in every_word(text)})
 
 
 def _stem(store: Store, word: str) -> str:

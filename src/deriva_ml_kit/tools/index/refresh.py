@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import requests
+
+from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.tools.index import described, model, references
 from deriva_ml_kit.tools.index.documents import Document, Kind
 from deriva_ml_kit.tools.index.reading import Changes, Progress, Source, catch_up, extent, forget, known, to_read
@@ -113,7 +116,7 @@ class _Refresh:
         self.store.note("indexed", snaptime)
 
     def _same_catalog(self, snaptime: str) -> None:
-        path = f"/aggregate/{self.ml.ml_schema}:Asset_Type/born:=min(RCT)"
+        path = f"/aggregate/{table_name(self.ml.ml_schema, 'Asset_Type')}/born:=min(RCT)"
         born = str(self.ml.catalog.get(path).json()[0]["born"])
         before = self.store.state("indexed")
         if before and (self.store.state("born") != born or is_earlier(snaptime, before)):
@@ -150,7 +153,13 @@ class _Refresh:
 
     def _caught_up(self, source: Source) -> Changes:
         self.call.check()
-        now, before = extent(self.ml.catalog, source), known(self.store, source)
+        try:
+            now, before = extent(self.ml.catalog, source), known(self.store, source)
+        except requests.HTTPError as error:
+            if error.response.status_code not in (401, 403):
+                raise
+            self.done.closed.append(source.name)
+            return Changes()
         if now == before:
             return Changes()
         if self.rows is not None and self.deadline is not None:

@@ -19,10 +19,11 @@ from urllib.parse import quote
 import platformdirs
 
 from deriva_ml_kit.tools.failure import Code, ToolError
-from deriva_ml_kit.tools.index.documents import FIELDS, Document
+from deriva_ml_kit.tools.index.documents import FIELDS, Document, Kind
 
 FORMAT = 1  # goes up when the tables below, or what documents hold, change
 BUSY_SECONDS = 5.0
+KIND_BITS = 40  # a document's number begins, to the left of these, with that of its kind
 POLL_SECONDS = 0.1
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ CREATE INDEX document_source ON document (source, kind);
 CREATE INDEX document_rid ON document (rid) WHERE rid <> '';
 CREATE VIRTUAL TABLE text USING fts5(
   title, names, body, content='document', content_rowid='id',
-  tokenize='porter unicode61 remove_diacritics 2', prefix='3 4 5'
+  tokenize='porter unicode61 remove_diacritics 2'
 );
 CREATE VIRTUAL TABLE spelling USING fts5vocab(text, 'row');
 CREATE VIRTUAL TABLE place USING fts5vocab(text, 'instance');
@@ -57,6 +58,12 @@ PRAGMA user_version = {FORMAT};
 _COLUMNS = ", ".join(FIELDS)
 
 Change = Literal["added", "changed", "unchanged"]
+
+
+def numbers(kind: str) -> tuple[int, int]:
+    """The first and the last number that documents of a kind can have."""
+    place = list(Kind).index(Kind(kind))
+    return place << KIND_BITS, (place + 1 << KIND_BITS) - 1
 
 
 def index_file(hostname: str = "", catalog_id: str = "") -> Path:
@@ -146,7 +153,13 @@ class Store:
         row = document.as_row()
         found = self.db.execute(f"SELECT id, {_COLUMNS} FROM document WHERE key = ?", row[:1]).fetchone()
         if found is None:
-            self.db.execute(f"INSERT INTO document ({_COLUMNS}) VALUES ({', '.join('?' * len(row))})", row)
+            first, last = numbers(document.kind)
+            (newest,) = self.db.execute(
+                "SELECT max(id) FROM document WHERE id BETWEEN ? AND ?", (first, last)
+            ).fetchone()
+            number = first if newest is None else newest + 1
+            marks = ", ".join("?" * len(row))
+            self.db.execute(f"INSERT INTO document (id, {_COLUMNS}) VALUES (?, {marks})", (number, *row))
             return "added"
         if found[1:] == row:
             return "unchanged"
@@ -187,7 +200,9 @@ class Store:
 
     def rows_of(self, source: str, of: str) -> dict[str, dict[str, Any]]:
         """The rows that belong to a row, by RID."""
-        found = self.db.execute("SELECT rid, data FROM row WHERE of = ? AND of <> '' AND source = ?", (of, source))
+        found = self.db.execute(
+            "SELECT rid, data FROM row INDEXED BY row_of WHERE of = ? AND of <> '' AND source = ?", (of, source)
+        )
         return {rid: json.loads(data) for rid, data in found}
 
     def kept(self, source: str) -> dict[str, str]:

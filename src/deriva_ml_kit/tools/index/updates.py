@@ -19,6 +19,7 @@ class Refreshed:
         changed: How many are other than they were.
         removed: How many are gone.
         left: Tables that were not read because that would have taken too long, with their numbers of rows.
+        closed: Tables that this user may not read.
         busy: Nothing was done: another process is at it.
         anew: The index was empty before, or another catalog's.
     """
@@ -27,6 +28,7 @@ class Refreshed:
     changed: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
     left: dict[str, int] = field(default_factory=dict)
+    closed: list[str] = field(default_factory=list)
     busy: bool = False
     anew: bool = False
 

@@ -36,9 +36,14 @@ def plain(text: str) -> str:
     return "".join(sign for sign in decomposed if not unicodedata.combining(sign)).lower()
 
 
+def every_word(text: str) -> list[str]:
+    """The words of a text, as the index has them before it stems them."""
+    return _WORD.findall(plain(text))
+
+
 def query_words(query: str) -> list[str]:
     """The words that are looked for, each once; stop words only where there are no others."""
-    words = list(dict.fromkeys(_WORD.findall(plain(query))))
+    words = list(dict.fromkeys(every_word(query)))
     return ([word for word in words if word not in STOP] or words)[:MOST_WORDS]
 
 
@@ -64,12 +69,8 @@ def _forms(word: str) -> list[str]:
 def nearest_word(word: str, known: Iterable[str]) -> str | None:
     """The known word with the fewest slips to this one: one in words of four letters, two in words of eight."""
     allowed = 2 if len(word) >= 8 else 1 if len(word) >= 4 else 0
-    best: tuple[int, str] | None = None
-    for candidate in known:
-        if allowed and (slips := slips_between(word, candidate, allowed)) <= allowed:
-            best = min(best or (slips, candidate), (slips, candidate))
-            allowed = min(allowed, slips)
-    return best[1] if best else None
+    near = [(slips, each) for each in known if (slips := slips_between(word, each, allowed)) <= allowed]
+    return min(near)[1] if allowed and near else None
 
 
 def slips_between(one: str, other: str, most: int) -> int:
