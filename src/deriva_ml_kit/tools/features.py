@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -31,7 +32,7 @@ from deriva_ml_kit.tools.types import (
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline import Feature
-    from deriva_ml_kit.tools.values import Counts, Row
+    from deriva_ml_kit.tools.values import Row
 
 POPULATE = "skills/create-feature/scripts/populate_feature_values.py"
 
@@ -46,14 +47,14 @@ ChosenBy = Annotated[
     ),
 ]
 SelectorWorkflow = Annotated[
-    Name | None, Field(description="For by_workflow: RID of a workflow, or a workflow type such as Training")
+    Name | None, Field(description="For by_workflow: a workflow's RID or name, or a type such as Training")
 ]
 Executions = Annotated[
     list[Rid] | None,
     Field(
         min_length=1,
-        max_length=200,
-        description="Only values that these executions gave; one request, however many they are",
+        max_length=100,
+        description="Only values that these executions gave",
     ),
 ]
 Preflight = Annotated[bool, Field(description="Only count; show no value")]
@@ -144,7 +145,7 @@ def deriva_ml_list_features(
     """
     ml = call.ml
     found = ml.find_features(None if table is None else table_of(ml, table))
-    names = [feature.feature_table.name for feature in found]
+    names = [f"{feature.feature_table.schema.name}:{feature.feature_table.name}" for feature in found]
     if cursor is not None and cursor not in names:
         raise no_cursor(cursor)
     start = 0 if cursor is None else names.index(cursor) + 1
@@ -153,7 +154,7 @@ def deriva_ml_list_features(
     return FeatureList.of(
         [_summary(feature) for feature in page],
         total=len(found),
-        cursor=lambda n: str(page[n].feature_table.name),
+        cursor=lambda n: names[start + n],
         more=start + limit < len(found),
         next_step=call.example("deriva_ml_get_feature", **example)
         if page
@@ -231,6 +232,7 @@ def deriva_ml_list_feature_values(
     among = records_of(ml, feature, dataset_rid)
     values = Values(call, feature, among, only)
     counts = values.counts()
+    given = values.by_execution() if execution_rids else {}
     after = None if cursor is None else as_rid(cursor)
     rows: list[Row] = []
     more = False
@@ -249,10 +251,12 @@ def deriva_ml_list_feature_values(
         selector=selector,
         targets_with_value=counts.records,
         targets_without_value=missing,
-        executions=[{"execution_rid": rid, "values": counts.by_execution.get(rid, 0)} for rid in execution_rids or ()],
+        executions=[{"execution_rid": rid, "values": given.get(rid, 0)} for rid in execution_rids or ()],
         next_step=call.example("deriva_ml_list_feature_values", **asked)
         if preflight_count
-        else _next_step(call, feature, counts, missing, asked),
+        else _next_step(
+            call, asked, given, values=counts.values, missing=missing, feature_table=feature.feature_table.name
+        ),
     )
 
 
@@ -323,16 +327,18 @@ def _after(rows: Sequence[Row], place: int, target: str) -> str:
     return str(next((row[target] for row in reversed(rows[:place]) if row[target] != last), last))
 
 
-def _next_step(call: Call, feature: Feature, counts: Counts, missing: int, asked: Mapping[str, Any]) -> str | None:
+def _next_step(
+    call: Call, asked: Mapping[str, Any], given: Mapping[str, int], *, values: int, missing: int, feature_table: str
+) -> str | None:
     executions = asked.get("execution_rids", ())
-    if silent := [rid for rid in executions if rid not in counts.by_execution]:
+    if silent := [rid for rid in executions if rid not in given]:
         return f"{silent[0]} gave no value: {call.example('deriva_ml_get_execution', execution_rid=silent[0])}"
     if executions:
         return f"Judge one by its design document: uv run record-verdict --execution {executions[0]}"
     if missing and asked["selector"] not in ("by_workflow", "by_execution"):
-        return _to_populate(call, feature.target_table.name, feature.feature_name)
-    if "dataset_rid" in asked and counts.values:
-        tables = [feature.target_table.name, feature.feature_table.name]
+        return _to_populate(call, asked["target_table"], asked["feature_name"])
+    if "dataset_rid" in asked and values:
+        tables = [asked["target_table"], feature_table]
         return call.example(
             "deriva_ml_denormalize_dataset", dataset_rid=asked["dataset_rid"], include_tables=tables, limit=20
         )
@@ -341,8 +347,10 @@ def _next_step(call: Call, feature: Feature, counts: Counts, missing: int, asked
 
 def _to_populate(call: Call, target_table: str, feature_name: str) -> str:
     script = f"src/scripts/populate_{feature_name.lower()}.py"
+    command = ["uv", "run", "python", script, "--hostname", call.hostname, "--catalog-id", call.catalog_id]
+    command += ["--workflow-type", "Annotation", "--csv", "labels.csv"]
+    command += ["--target-table", target_table, "--feature-name", feature_name]
     return (
         f"To write values: copy the plugin's {POPULATE} to {script}, commit it, and run it, first with --dry-run: "
-        f"uv run python {script} --hostname {call.hostname} --catalog-id {call.catalog_id} --workflow-type Annotation "
-        f"--csv labels.csv --target-table {target_table} --feature-name {feature_name}"
+        f"{shlex.join(command)}"
     )

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from deriva_ml_kit.tools.call import Call
 
 LONGEST_NAME = 63  # bytes, PostgreSQL's limit
-TYPES = ["text", "markdown", "int2", "int4", "int8", "float4", "float8", "boolean", "date", "timestamp", "timestamptz"]
-TYPES += ["json", "jsonb"]
+TYPES = (
+    *("text", "markdown", "json", "jsonb"),
+    *("int2", "int4", "int8", "float4", "float8", "boolean"),
+    *("date", "timestamp", "timestamptz"),
+)
 MEANT = {"float": "float8", "double": "float8", "number": "float8", "int": "int4", "integer": "int4", "bool": "boolean"}
 MEANT |= {"str": "text", "string": "text", "datetime": "timestamptz", "dict": "jsonb", "object": "jsonb"}
 

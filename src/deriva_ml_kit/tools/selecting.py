@@ -46,25 +46,26 @@ def selector_of(feature: Feature, selector: Choice, workflow: str | None, execut
     return FeatureRecord.select_first if selector == "first" else FeatureRecord.select_newest
 
 
-def filters_of(call: Call, workflow: str | None, execution: str | None, executions: Sequence[str] | None) -> str:
-    """Filters of values, by whom they were given.
+def filters_of(
+    call: Call, workflow: str | None, execution: str | None, executions: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Filters of values by whom they were given, as they stand in a request; any of them may let a value through.
 
     Raises:
         ToolError: There is no such workflow, or some of the executions are none.
     """
-    from deriva_ml_kit.mainline.catalog.rows import any_of, table_name  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.mainline.catalog.lookup import LOOKUP_BATCH  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.mainline.catalog.rows import any_of, batches, table_name  # noqa: PLC0415
 
-    known = [*(executions or ()), *([execution] if execution else [])]
-    _refuse_unknown(call, known)
-    filters = ""
-    if executions is not None:
-        filters += f"/{any_of('Execution', sorted(set(executions)))}"
-    if execution is not None:
-        filters += f"/{any_of('Execution', [execution])}"
-    if workflow is not None:
-        runs = f"(Execution)=({table_name(call.ml.ml_schema, 'Execution')}:RID)"
-        filters += f"/{runs}/{any_of('Workflow', _workflows(call.ml, workflow))}/$V"
-    return filters
+    named = [rids for rids in (executions, [execution] if execution else None) if rids is not None]
+    _refuse_unknown(call, [rid for rids in named for rid in rids])
+    given = "".join(f"/{any_of('Execution', sorted(set(rids)))}" for rids in named)
+    if workflow is None:
+        return (given,)
+    runs = f"(Execution)=({table_name(call.ml.ml_schema, 'Execution')}:RID)"
+    # Each version of a script is a workflow: there may be more of a type than a request can name.
+    found = batches(_workflows(call.ml, workflow), LOOKUP_BATCH)
+    return tuple(f"{given}/{runs}/{any_of('Workflow', batch)}/$V" for batch in found)
 
 
 def _workflows(ml: DerivaML, name: str) -> list[str]:

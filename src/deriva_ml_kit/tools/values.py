@@ -6,9 +6,11 @@ Where each record is to have one value, a page is one of records: only their val
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,12 +28,10 @@ class Counts:
     Attributes:
         values: Values.
         records: Records that have at least one of them.
-        by_execution: Values of each execution.
     """
 
     values: int
     records: int
-    by_execution: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class Values:
         feature: The feature.
         among: Paths to records of its table whose values count, such as the members of a dataset; several paths may
             lead to the same records. None for all records.
-        only: Filters of the values, as they stand in a request behind the table.
+        only: Filters of the values, as they stand in a request behind the table; any of them may let a value through.
     """
 
     call: Call
     feature: Feature
     among: tuple[str, ...] | None = None
-    only: str = ""
+    only: tuple[str, ...] = ("",)
 
     @property
     def columns(self) -> list[str]:
@@ -59,16 +59,19 @@ class Values:
         return ["RID", self.feature.target_column, *own, "Execution", "RCT"]
 
     def counts(self) -> Counts:
-        """How many values there are, of how many records and of which executions."""
+        """How many values there are, and of how many records."""
         if len(self._paths) == 1:
-            catalog, path, target = self.call.ml.catalog, self._paths[0], _quoted(self.feature.target_column)
-            (row,) = catalog.get(f"/aggregate/{path}/values:=cnt_d(RID),records:=cnt_d({target})").json()
-            groups = catalog.get(f"/attributegroup/{path}/Execution;n:=cnt_d(RID)").json()
-            return Counts(row["values"], row["records"], {group["Execution"]: group["n"] for group in groups})
-        # The same value may be found on several ways, so that counts of each would not add up.
-        seen = {row["RID"]: row for row in self._everything()}.values()
-        records = {row[self.feature.target_column] for row in seen}
-        return Counts(len(seen), len(records), dict(Counter(row["Execution"] for row in seen)))
+            counted = f"values:=cnt_d(RID),records:=cnt_d({_quoted(self.feature.target_column)})"
+            (row,) = self.call.ml.catalog.get(f"/aggregate/{self._paths[0]}/{counted}").json()
+            return Counts(row["values"], row["records"])
+        return Counts(len(self._seen), len({row[self.feature.target_column] for row in self._seen.values()}))
+
+    def by_execution(self) -> Mapping[str, int]:
+        """How many values each execution gave."""
+        if len(self._paths) == 1:
+            groups = self.call.ml.catalog.get(f"/attributegroup/{self._paths[0]}/Execution;n:=cnt_d(RID)").json()
+            return {group["Execution"]: group["n"] for group in groups}
+        return Counter(row["Execution"] for row in self._seen.values())
 
     def page(self, limit: int, after: str | None) -> tuple[list[Row], bool]:
         """Values by RID behind one of them, and whether more follow."""
@@ -78,25 +81,19 @@ class Values:
 
     def chosen(self, selector: Selector, limit: int, after: str | None) -> tuple[list[Row], bool]:
         """The value that a selector chooses for each of the records behind one of them, and whether more follow."""
+        from deriva_ml_kit.mainline import reduce_with_selector  # noqa: PLC0415  (takes seconds)
+
         targets, more = self._records(limit, after)
-        column = self.feature.target_column
+        column, qualifiers = self.feature.target_column, self.feature.qualifier_columns
+        record = record_class(self.feature)
         rows: list[Row] = []
         for number, (target, group) in enumerate(groupby(self._of(targets), key=lambda row: str(row[column]))):
             if number % 100 == 0:
                 self.call.progress(number, len(targets), f"{column} {target}")
-            rows += self._reduced(list(group), selector)
+            of_it = {row["RID"]: row for row in group}
+            records = (record(**row) for row in of_it.values())
+            rows += [of_it[each.RID] for each in reduce_with_selector(records, column, selector, qualifiers)]
         return rows, more
-
-    def _reduced(self, rows: Sequence[Row], selector: Selector) -> Iterator[Row]:
-        from deriva_ml_kit.mainline import reduce_with_selector  # noqa: PLC0415  (takes seconds)
-
-        kind = record_class(self.feature)
-        records = (kind(**row) for row in rows)
-        by_rid = {row["RID"]: row for row in rows}
-        for record in reduce_with_selector(
-            records, self.feature.target_column, selector, self.feature.qualifier_columns
-        ):
-            yield by_rid[record.RID]
 
     def _records(self, limit: int, after: str | None) -> tuple[list[str], bool]:
         """Records that have values, by RID."""
@@ -122,25 +119,33 @@ class Values:
 
         table, target = self._table, self.feature.target_column
         for batch in batches(targets, BATCH_VALUES):
-            path = f"V:={table}/{any_of(target, batch)}{self.only}"
-            yield from paged(self.call.ml.catalog, path, wanted=self.columns, sort=(target, "RID"))
+            paths = [f"V:={table}/{any_of(target, batch)}{only}" for only in self.only]
+            rows = (
+                row
+                for path in paths
+                for row in paged(self.call.ml.catalog, path, wanted=self.columns, sort=(target, "RID"))
+            )
+            yield from sorted(rows, key=itemgetter(target)) if len(paths) > 1 else rows
 
-    def _everything(self) -> Iterator[Row]:
+    @cached_property
+    def _seen(self) -> dict[str, Row]:
+        """All values: where several ways lead to them, the server's counts of each would not add up."""
         from deriva_ml_kit.mainline.catalog.paged import paged  # noqa: PLC0415  (takes seconds)
 
-        wanted = ["RID", self.feature.target_column, "Execution"]
+        found: dict[str, Row] = {}
         for path in self._paths:
-            for number, row in enumerate(paged(self.call.ml.catalog, path, wanted=wanted)):
-                if number % 5000 == 0:
-                    self.call.progress(number, None, "Counting values")
-                yield row
+            for row in paged(self.call.ml.catalog, path, wanted=["RID", self.feature.target_column, "Execution"]):
+                if len(found) % 5000 == 0:
+                    self.call.progress(len(found), None, "Counting values")
+                found[row["RID"]] = row
+        return found
 
     @property
     def _paths(self) -> list[str]:
         if self.among is None:
-            return [f"V:={self._table}{self.only}"]
+            return [f"V:={self._table}{only}" for only in self.only]
         here = f"V:=({_key_of_target(self.feature)})=({self._table}:{_quoted(self.feature.target_column)})"
-        return [f"{path}/{here}{self.only}" for path in self.among]
+        return [f"{path}/{here}{only}" for path in self.among for only in self.only]
 
     @property
     def _table(self) -> str:

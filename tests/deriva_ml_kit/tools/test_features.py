@@ -211,10 +211,11 @@ def lab(own: Any) -> Any:
     rows = ml.pathBuilder.schemas["lab"].tables
     eyes = [row["RID"] for row in rows["Eye"].insert([{"Name": name} for name in "abcd"])]
     scans = [row["RID"] for row in rows["Scan"].insert([{"Eye": eye} for eye in [*eyes, *eyes]])]
-    workflow = {"Name": "Reading", "URL": "https://example.org/r.py", "Checksum": "1"}
+    # More versions of a workflow than one request can name.
+    workflows = [{"Name": "Reading", "URL": f"https://example.org/{n}.py", "Checksum": str(n)} for n in range(501)]
     found = ml.pathBuilder.schemas["deriva-ml"].tables
-    (made,) = found["Workflow"].insert([workflow])
-    runs = found["Execution"].insert([{"Workflow": made["RID"]} for _ in range(2)])
+    made = sorted(row["RID"] for row in found["Workflow"].insert(workflows))
+    runs = found["Execution"].insert([{"Workflow": made[0]}, {"Workflow": made[-1]}])
     given = [
         {"Eye": eye, "Execution": run["RID"], "Side": side, "Grade": grade}
         for eye in eyes[:3]
@@ -246,6 +247,15 @@ def test_records_that_are_no_members_are_reached_through_those_that_are(own, lab
     # Two eyes with values; of each, two sides from two runs.
     assert len({row["RID"] for row in found}) == len(found) == (8 if selector == "none" else 4)
     assert (count["targets_with_value"], count["targets_without_value"]) == {"inner": (2, 0), "outer": (2, 1)}[dataset]
+
+
+def test_a_workflow_may_have_any_number_of_versions(own, lab):
+    arguments = ACUITY | {"selector": "by_workflow", "selector_workflow": "Reading"}
+    found = paged(own, "deriva_ml_list_feature_values", "records", **arguments, limit=2)
+    newest = own("deriva_ml_list_feature_values", **ACUITY, selector="newest")
+
+    assert found == newest["records"]
+    assert own("deriva_ml_list_feature_values", **arguments)["targets_with_value"] == 3
 
 
 def test_each_qualifier_has_a_value_of_its_own(own, lab):
