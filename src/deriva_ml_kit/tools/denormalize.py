@@ -244,4 +244,4 @@ def _refused(error: MainlineError, source: PagedCatalogSource) -> ToolError:
         case errors.DerivaMLDenormalizeUnrelatedAnchor():
             candidates = error.unrelated_tables
             remedy = "Name a table that they lead to, too; or, if that is meant, ignore_unrelated_anchors=true."
-    return ToolError(code, error.message, remedy=remedy, candidates=candidates)
+    return ToolError(code, error.message, remedy=remedy or "get_table tells foreign keys.", candidates=candidates)

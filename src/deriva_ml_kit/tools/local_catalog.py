@@ -43,7 +43,7 @@ class LocalCatalogStatus(Answer):
     """The DERIVA host on this machine, and the catalogs on it."""
 
     installed: bool
-    running: bool = False
+    running: bool
     hostname: str | None = Field(default=None, description="What to give as hostname, port included")
     logged_in: bool = False
     catalogs: list[LocalCatalog] = Field(default_factory=list, description="Newest first")
@@ -93,7 +93,7 @@ def _told(call: Call) -> dict[str, Any]:
     try:
         found = local.told()
     except FileNotFoundError:
-        return {"installed": False, "next_step": f"Install the catalog for this machine: {INSTALL}"}
+        return {"installed": False, "running": False, "next_step": f"Install the catalog for this machine: {INSTALL}"}
     except (ValueError, subprocess.TimeoutExpired) as error:
         raise ToolError(
             Code.FAILED, f"deriva-local does not say whether it runs: {error}", remedy="Try: uv run deriva-local status"
@@ -101,7 +101,7 @@ def _told(call: Call) -> dict[str, Any]:
     said: dict[str, Any] = {"installed": True, "data_dir": found["data_dir"], "log": found["log"]}
     hostname = found["hostname"]
     if not found["running"]:
-        return said | {"next_step": "local_catalog_start()"}
+        return said | {"running": False, "next_step": "local_catalog_start()"}
     catalogs = _catalogs(call, hostname, sorted(found["catalogs"] or [], key=_number, reverse=True))
     said |= {"running": True, "hostname": hostname, "logged_in": local.has_login(hostname)}
     return said | {

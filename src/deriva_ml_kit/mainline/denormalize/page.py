@@ -157,7 +157,7 @@ class PagedCatalogSource(CatalogSource):
     def _section(self, plan: Plan, route: Route, limit: int, start: Cursor) -> tuple[dict[Cursor, Row], bool]:
         """Rows that the records of one section give, by their cursors; and whether others follow."""
         first: list[Row] = []
-        if start.place:  # among the rows of one record
+        if start.rid and plan.fans_out:  # the record may give more rows
             table = route[-1].table if route else plan.row_per
             first = list(self.rows_with(table, "RID", [start.rid]))
         given, more = (

@@ -1,0 +1,44 @@
+"""Every reading tool on a catalog with many rows and long texts: `scripts/large_catalog.py`, smaller."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.catalog
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "large_catalog.py"
+ROWS = 500
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    """The program, as a module."""
+    spec = importlib.util.spec_from_file_location("large_catalog", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["large_catalog"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_answers_are_small_and_say_how_to_go_on(local_host: Any, script: Any, tmp_path: Path) -> None:
+    answers = list(script.examined(script.make(local_host.hostname, ROWS), tmp_path))
+
+    assert [script.line(answer) for answer in answers if answer.faults] == []
+    paged = {answer.tool for answer in answers if answer.page == script.PAGES}
+    assert {"get_entities", "list_vocabulary_terms", "deriva_ml_list_feature_values"} < paged
+    assert {"deriva_ml_list_dataset_members", "deriva_ml_denormalize_dataset", "deriva_ml_list_assets"} < paged
+
+
+def test_what_is_wrong_with_an_answer_is_said(script: Any) -> None:
+    judge = script.faults_of
+
+    assert judge("x", {"shortened": []}, 1.0, 25_000) == []
+    assert judge("x", {"truncated": True}, 1.0, 1) == ["no way on"]
+    assert judge("x", {"shortened": ["rows: cut"], "next_step": "get_table(…)"}, 1.0, 1) == []
+    assert judge("x", {"error": {"message": "gone"}}, 11.0, 25_001) == ["error: gone", "too large", "too slow"]
