@@ -11,6 +11,7 @@ from itertools import islice
 import anyio
 from anyio import from_thread
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -21,6 +22,15 @@ from deriva_local.store import Store
 
 PREFIX = "/ermrest"
 CLIENT_CLOSED_REQUEST = 499  # nobody is there to read it
+
+
+class _AnyText(PathConvertor):
+    """What follows the prefix: also the line ends of a text that rows are filtered by."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("any_text", _AnyText())
 
 
 def routes(store: Store) -> list[BaseRoute]:
@@ -42,7 +52,7 @@ def routes(store: Store) -> list[BaseRoute]:
         return await _response(answer, first, head=request.method == "HEAD")
 
     methods = ["GET", "HEAD", "PUT", "POST", "DELETE"]
-    return [Route(PREFIX, endpoint, methods=methods), Route(PREFIX + "/{rest:path}", endpoint, methods=methods)]
+    return [Route(PREFIX, endpoint, methods=methods), Route(PREFIX + "/{rest:any_text}", endpoint, methods=methods)]
 
 
 def _begin(store: Store, asked: ermrest.Request) -> tuple[DataAnswer, list[bytes]]:

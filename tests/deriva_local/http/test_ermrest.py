@@ -124,6 +124,14 @@ def test_names_with_slashes_and_other_scripts_arrive_whole(catalog: Any) -> None
     assert found.json()["name"] == odd
 
 
+def test_rows_are_found_by_a_text_of_several_lines(catalog: Any, schema: Any) -> None:
+    make_subject(schema)
+    catalog.post("/entity/S:Subject?defaults=RID,RCT,RCB,RMT,RMB", json=[{"Name": "two\nlines\n", "Age": None}])
+    wanted = quote("two\nlines\n", safe="")
+    found = catalog.get(f"/attribute/S:Subject/Name={wanted}/Name").json()
+    assert found == [{"Name": "two\nlines\n"}]
+
+
 def test_eight_clients_at_once_lose_nothing(catalog: Any, schema: Any) -> None:
     make_subject(schema)
     host = catalog.deriva_server.server
