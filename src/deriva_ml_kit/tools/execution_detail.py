@@ -16,7 +16,7 @@ from deriva_ml_kit.errors import KitError
 from deriva_ml_kit.tools import execution_advice, paging
 from deriva_ml_kit.tools.answers import Answer
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.execution_rows import CHILD, PARENT, duration, related
+from deriva_ml_kit.tools.execution_rows import duration, parts_by_status, wholes
 from deriva_ml_kit.tools.kinds import row_of
 
 if TYPE_CHECKING:
@@ -160,11 +160,8 @@ def detail(call: Call, rid: str) -> ExecutionAnswer:
             feature_values=dict(_values(call, rid)),
             datasets=_datasets_made(ml, rid),
         ),
-        children=related(ml, rid, here=PARENT, there=CHILD, recurse=False, limit=1, cursor=None).by_status,
-        parents=[
-            each.rid
-            for each in related(ml, rid, here=CHILD, there=PARENT, recurse=False, limit=SHOWN, cursor=None).rows
-        ],
+        children=parts_by_status(ml, rid),
+        parents=wholes(ml, rid, SHOWN),
         left_here=_left(ml, state) if state else None,
     )
     answer.next_step = execution_advice.next_step(call, answer)
@@ -282,18 +279,21 @@ def _judged(ml: DerivaML, row: paging.Row) -> ReceiptPart:
         except (KitError, requests.RequestException):
             return part
     part.verdict = receipt.verdict.value
-    unmet = [check for check in receipt.checks if check.status in (Status.FAIL, Status.INSUFFICIENT) and check.required]
-    part.unmet = [f"{check.id}: {check.detail or check.title}" for check in unmet]
+    part.unmet = [
+        f"{check.id}: {check.detail or check.title}"
+        for check in receipt.checks
+        if check.status is Status.FAIL or (check.status is Status.INSUFFICIENT and check.required)
+    ]
     return part
 
 
 def _left(ml: DerivaML, state: State) -> LeftHere:
     alive = state.running_elsewhere or state.pid == os.getpid()
-    snapshot = next(each for each in ml.list_executions() if each.rid == state.execution_rid)
+    waiting = [each for each in ml.list_executions() if each.rid == state.execution_rid]
     return LeftHere(
         process_alive=alive if state.host == platform.node() else None,
-        pending_files=snapshot.pending_files,
-        pending_feature_values=snapshot.pending_rows,
+        pending_files=sum(each.pending_files for each in waiting),
+        pending_feature_values=sum(each.pending_rows for each in waiting),
     )
 
 

@@ -166,6 +166,19 @@ def related(ml: DerivaML, rid: str, *, here: str, there: str, recurse: bool, lim
     return reach(ml, rid, here=here, there=there, limit=limit, cursor=cursor)
 
 
+def parts_by_status(ml: DerivaML, rid: str) -> dict[str, int]:
+    """How many direct parts an execution has, by status."""
+    return _counts(ml, rid, PARENT, CHILD) if can_nest(ml) else {}
+
+
+def wholes(ml: DerivaML, rid: str, limit: int) -> list[str]:
+    """RIDs of the executions that an execution is a part of."""
+    if not can_nest(ml):
+        return []
+    links, _ = paging.part(ml.catalog, f"{ml.ml_schema}:{LINKS}/{CHILD}={rid}", limit)
+    return [str(link[PARENT]) for link in links]
+
+
 @dataclass(frozen=True)
 class _Step:
     rid: str
@@ -176,7 +189,7 @@ class _Step:
 
 def _direct(ml: DerivaML, rid: str, *, here: str, there: str, limit: int, cursor: str | None) -> Related:
     path = f"{ml.ml_schema}:{LINKS}/{here}={rid}"
-    counts = paging.counted(ml.catalog, f"{path}/({there})=({ml.ml_schema}:Execution:RID)", "Status")
+    by_status = _counts(ml, rid, here, there)
     after: tuple[object, ...] = ()
     if cursor is not None:
         links, _ = paging.part(ml.catalog, f"{path}/{there}={paging.as_rid(cursor)}", 1)
@@ -185,7 +198,12 @@ def _direct(ml: DerivaML, rid: str, *, here: str, there: str, limit: int, cursor
         after = (links[0]["Sequence"], links[0]["RID"])
     links, more = paging.part(ml.catalog, path, limit, sort=("Sequence", "RID"), after=after)
     steps = [_Step(link[there], link["Sequence"], 1, rid) for link in links]
-    return Related(_rows_of(ml, steps), more, sum(counts.values()), _by_status(counts))
+    return Related(_rows_of(ml, steps), more, sum(by_status.values()), by_status)
+
+
+def _counts(ml: DerivaML, rid: str, here: str, there: str) -> dict[str, int]:
+    path = f"{ml.ml_schema}:{LINKS}/{here}={rid}/({there})=({ml.ml_schema}:Execution:RID)"
+    return _by_status(paging.counted(ml.catalog, path, "Status"))
 
 
 def _walked(ml: DerivaML, rid: str, *, here: str, there: str, limit: int, cursor: str | None) -> Related:
