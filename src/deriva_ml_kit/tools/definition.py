@@ -189,8 +189,10 @@ class _Draft:
                 yield Fault("there are two columns of this name", column="columns", value=column.name)
             seen.add(column.name)
             if column.type not in types:
-                remedy = f"there is no such type; {suggestion(column.type, types)}"
-                yield Fault(remedy, column=column.name, value=column.type)
+                message = f"there is no such type; {suggestion(column.type, types)}"
+                yield Fault(message, column=column.name, value=column.type)
+            elif column.default is not None:
+                yield from _default_faults(column)
 
     def unknown_columns(self, names: Sequence[str], place: str) -> Iterator[Fault]:
         for name in names:
@@ -230,6 +232,15 @@ class _Draft:
                     on_delete=key.on_delete,
                 )
             )
+
+
+def _default_faults(column: ColumnSpec) -> Iterator[Fault]:
+    from deriva_ml_kit.tools.rowcheck import cells_like, value_of  # noqa: PLC0415  (takes seconds)
+
+    try:
+        value_of(cells_like(column.name, column.type), column.default, text=False)
+    except ValueError as error:
+        yield Fault(f"default: {error}", column=column.name)
 
 
 def _base(typename: str) -> str:

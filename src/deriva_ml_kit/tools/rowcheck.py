@@ -135,13 +135,16 @@ def cells_of(table: Table) -> dict[str, Cells]:
     return {column.name: _cells(column) for column in table.columns if column.name not in SYSTEM}
 
 
-def _cells(column: Any) -> Cells:
-    typename = str(column.type.typename)
-    numbered = typename.startswith("serial")
+def cells_like(name: str, typename: str, *, required: bool = False, default: Any = None) -> Cells:
+    """What a column of a type holds."""
     kind, bits = kind_of(typename.removesuffix("[]").replace("serial", "int"))
+    made = Column(name, kind, required=required, bits=bits, default=default)
+    return Cells(made, typename.endswith("[]"), typename.startswith("serial"))
+
+
+def _cells(column: Any) -> Cells:
     required = not column.nullok and column.default is None
-    made = Column(column.name, kind, required=required, bits=bits, default=column.default)
-    return Cells(made, typename.endswith("[]"), numbered)
+    return cells_like(column.name, column.type.typename, required=required, default=column.default)
 
 
 class _Checker:

@@ -15,6 +15,7 @@ from deriva_ml_kit.nearest import nearest
 from deriva_ml_kit.tools.answers import Answer, Page
 from deriva_ml_kit.tools.call import Call
 from deriva_ml_kit.tools.definition import Columns
+from deriva_ml_kit.tools.described import SYSTEM
 from deriva_ml_kit.tools.failure import Code, ToolError, failure_of, not_found
 from deriva_ml_kit.tools.paging import no_cursor
 from deriva_ml_kit.tools.registry import Effect, also, tool
@@ -204,7 +205,7 @@ def _refuse(ml: DerivaML, table: Table, key: list[str] | None, on_existing: str)
     if kind in WAYS or (kind is Kind.ASSOCIATION and is_own_link(ml, table)):
         message = f"{table.schema.name}:{table.name} is not for plain rows (it is of kind {kind.value})."
         raise ToolError(Code.BAD_ARGUMENT, message, remedy=WAYS.get(kind, WAYS[Kind.SYSTEM]))
-    names = [column.name for column in table.columns]
+    names = [column.name for column in table.columns if column.name not in SYSTEM]
     for name in key or ():
         if name not in names:
             raise not_found("column", name, names, where=f"Table {table.name}")
