@@ -198,8 +198,8 @@ def _rows(catalog: Any, count: int) -> None:
     images = fill("lab:Image", ({**_file(n, "png"), "Subject": subjects[n]} for n in numbers))
     work = {"Name": "Übung", "Description": LONG, "URL": "https://example.org/w.py", "Checksum": "1", "Version": "1"}
     workflows = fill("deriva-ml:Workflow", (work | {"Checksum": str(n)} for n in range(count // 10)))
-    run = {"Workflow": workflows[0], "Status": "Uploaded", "Duration": "0H 1min 2.5sec"}
-    told = ({**run, "Description": _text(n), "Status_Detail": _text(n)} for n in numbers)
+    work = {"Workflow": workflows[0], "Status": "Uploaded", "Duration": "0H 1min 2.5sec"}
+    told = ({**work, "Description": _text(n), "Status_Detail": _text(n)} for n in numbers)
     runs = fill("deriva-ml:Execution", told)
     nested = ({"Execution": runs[0], "Nested_Execution": rid, "Sequence": n} for n, rid in enumerate(runs[1:]))
     fill("deriva-ml:Execution_Execution", nested)
@@ -220,10 +220,10 @@ def _rows(catalog: Any, count: int) -> None:
     fill("lab:Execution_Image_Diagnosis", values)
     fill("lab:Image_Execution", ({"Image": rid, "Execution": runs[0], "Asset_Role": "Output"} for rid in images))
     fill("lab:Image_Execution", ({"Image": images[0], "Execution": rid, "Asset_Role": "Input"} for rid in runs[1:]))
-    receipts = (_file(n, "json") | ({} if n % 100 else {"Filename": "receipt-tier2.json"}) for n in numbers)
-    outputs = fill("deriva-ml:Execution_Asset", receipts)
-    made = ({"Execution_Asset": rid, "Execution": runs[0], "Asset_Role": "Output"} for rid in outputs)
-    fill("deriva-ml:Execution_Asset_Execution", made)
+    outputs = (_file(n, "json") | ({} if n % 100 else {"Filename": "receipt-tier2.json"}) for n in numbers)
+    made = zip(fill("deriva-ml:Execution_Asset", outputs), [*runs[1:], runs[0]], strict=True)
+    links = ({"Execution_Asset": rid, "Execution": run, "Asset_Role": "Output"} for rid, run in made)
+    fill("deriva-ml:Execution_Asset_Execution", links)
     newer = {"Dataset": datasets[0], "Description": LONG, "Snapshot": catalog.get("/").json()["snaptime"]}
     fill("deriva-ml:Dataset_Version", (newer | {"Version": f"0.{n + 2}.0"} for n in range(count // 100)))
 

@@ -44,7 +44,8 @@ def answer(tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def error(tool: str, **arguments: Any) -> dict[str, Any]:
-    return called(tool, **arguments).document["error"]
+    found: dict[str, Any] = called(tool, **arguments).document["error"]
+    return found
 
 
 @pytest.mark.usefixtures("elsewhere")
