@@ -44,7 +44,7 @@ MODULES = (
     "executions",
     "assets",
 )
-SECONDS = 60.0
+SECONDS = 50.0  # clients often give up after 60, and tell their agents less
 
 
 class Effect(StrEnum):

@@ -163,12 +163,14 @@ def test_it_ends_at_once_with_calls_under_way(how: str | signal.Signals, tmp_pat
     assert server.running.stderr.read() == b""
 
 
-def test_every_line_of_stdout_is_a_message_whatever_is_printed(tmp_path: Path):
+def test_every_line_of_stdout_is_a_message_and_every_request_is_answered(tmp_path: Path):
     server = Process(ODD_SERVER, tmp_path)
 
     answer = server.ask("tools/call", name="odd_print", arguments={})
 
     assert answer["structuredContent"]["value"] == ""
+    half = server.ask("tools/call", name="odd_wait", arguments={"seconds": 0, "name": "half \ud83d of a character"})
+    assert half["structuredContent"]["value"] == "half ? of a character"
     output, errors = server.running.communicate(timeout=10)
     assert output == b""
     assert {b"by the system", b"by C", b"by a child"} <= set(errors.splitlines())

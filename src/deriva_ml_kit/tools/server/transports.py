@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import sys
 import threading
+from collections.abc import AsyncIterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import anyio
+import mcp_types as types
 import uvicorn
+from anyio.abc import ObjectSendStream
 from mcp.server.stdio import stdio_server
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.message import SessionMessage
+from pydantic import ValidationError
 
 from deriva_ml_kit.tools.server.calls import Calls
 from deriva_ml_kit.tools.server.protocol import server
 
 GRACE_S = 1  # for calls under way, to end what they are at; clients kill a server that stays for two
 BACKLOG = 128
+
+Message = SessionMessage | Exception
 
 
 class PortTakenError(Exception):
@@ -53,13 +62,34 @@ async def _over_stdio(project: Path) -> None:
         try:
             # fd 1 is stderr while this lasts: what libraries, C code and subprocesses print is not in the answers.
             async with stdio_server() as (read, write):
-                await made.run(read, write, made.create_initialization_options())
+                onward, messages = anyio.create_memory_object_stream[Message]()
+                tasks.start_soon(_mend, read, onward)
+                await made.run(messages, write, made.create_initialization_options())
                 # A client that has stopped reading cannot keep us.
                 _at_the_latest(GRACE_S)
-        except* (BrokenPipeError, ConnectionError):
+        except* ConnectionError:
             pass
         await calls.finish(GRACE_S)
         tasks.cancel_scope.cancel()
+
+
+async def _mend(read: AsyncIterable[Message], onward: ObjectSendStream[Message]) -> None:
+    with suppress(anyio.BrokenResourceError):
+        async with onward:
+            async for message in read:
+                await onward.send(_mended(message))
+
+
+def _mended(message: Message) -> Message:
+    """A message with half of a character in it, which the SDK would not read and so never answer, with a ? instead."""
+    if not isinstance(message, ValidationError):
+        return message
+    try:
+        content = json.loads(message.errors()[0]["input"])
+        whole = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+        return SessionMessage(types.jsonrpc_message_adapter.validate_json(whole, by_name=False))
+    except (TypeError, ValueError):
+        return message
 
 
 async def _over_http(project: Path, bound: socket.socket, verbose: bool) -> None:
