@@ -31,7 +31,7 @@ SHOWN_BY: dict[Kind, tuple[str, dict[str, str]]] = {
     Kind.TABLE: ("get_table", _OF_TABLE),
     Kind.COLUMN: ("get_table", _OF_TABLE),
     Kind.VOCABULARY: ("list_vocabulary_terms", _OF_TABLE),
-    Kind.TERM: ("list_vocabulary_terms", _OF_TABLE),
+    Kind.TERM: ("list_vocabulary_terms", {**_OF_TABLE, "containing": "title"}),
     Kind.FEATURE: ("deriva_ml_get_feature", {"target_table": "table_name", "feature_name": "name"}),
     Kind.DATASET: ("deriva_ml_get_dataset", {"dataset_rid": "rid"}),
     Kind.EXECUTION: ("deriva_ml_get_execution", {"execution_rid": "rid"}),
@@ -102,6 +102,7 @@ class SearchAnswer(Answer):
     stale: list[str] = Field(description="What the catalog has changed that this search does not know yet")
 
 
+# Both only read: what they write is this user's own copy, and nothing in the catalog.
 @tool("Bring the search index up to date", Effect.READ, seconds=INDEX_SECONDS)
 def rag_index_schema(call: Call) -> IndexAnswer:
     """Read what is new in the catalog into the local search index: schemas, tables, columns, vocabularies with terms
@@ -132,8 +133,9 @@ def rag_index_schema(call: Call) -> IndexAnswer:
 
 
 @tool("Search the catalog and the plugin's pages", Effect.READ, catalog=False)
-def rag_search(  # noqa: PLR0917  (the order in which agents know them)
+def rag_search(
     call: Call,
+    *,
     query: Annotated[str, Field(min_length=1, max_length=2_000, description="Words, as people say them")],
     limit: Annotated[
         int, Field(ge=1, le=100, description="How many at most", validation_alias=also("limit", "max_results"))

@@ -272,6 +272,14 @@ def test_a_cancelled_indexing_leaves_the_index_as_it_was(lab: Lab, tmp_path: Pat
     assert changes(lab.index()["term"]) == (1, 0, 0)
 
 
+def test_progress_only_grows(lab: Lab, tmp_path: Path) -> None:
+    lab.terms("ectropion")
+    told: list[float] = []
+    call = call_of("rag_index_schema", tmp_path, report=lambda done, total, message: told.append(done))
+    assert invoke("rag_index_schema", lab.where, call).failure is None
+    assert told and told == sorted(set(told))
+
+
 def test_calls_at_once_agree(lab: Lab) -> None:
     lab.terms("trachoma")
     answers: list[list[str]] = []

@@ -82,7 +82,7 @@ def _feature(feature: Feature) -> Document:
 
 def _vocabulary(table: Any, users: list[str]) -> Document:
     return Document(
-        key=f"table:{_name(table)}",
+        key=f"vocabulary:{_name(table)}",
         source=SOURCE,
         kind=Kind.VOCABULARY,
         title=table.name,

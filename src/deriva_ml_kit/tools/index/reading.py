@@ -21,7 +21,7 @@ from deriva_ml_kit.tools.index.store import Store
 
 OVERLAP = timedelta(seconds=30)
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def extent(catalog: Any, source: Source) -> Extent:
 
 def known(store: Store, source: Source) -> Extent:
     """How much of a table is kept, and how far it was read."""
-    return Extent(store.row_count(source.name), store.state(f"read:{source.name}"))
+    return Extent(*store.sources().get(source.name, (0, "")))
 
 
 def to_read(catalog: Any, source: Source, before: Extent, now: Extent) -> int:
@@ -111,7 +111,7 @@ def catch_up(catalog: Any, store: Store, source: Source, now: Extent, progress: 
         store: The index, being written.
         source: The table.
         now: What it holds.
-        progress: Told how many of how many rows are done.
+        progress: Told how far it is.
     """
     before, changes = known(store, source), Changes()
     if now.newest != before.newest:
@@ -120,26 +120,28 @@ def catch_up(catalog: Any, store: Store, source: Source, now: Extent, progress: 
         for n, row in enumerate(rows, 1):
             _keep(store, source, row, changes)
             if n % 1000 == 0:
-                progress(source.name, n, now.rows)
+                progress(f"{source.name}: read {n} rows")
     if store.row_count(source.name) != now.rows:
-        _compare(catalog, store, source, changes, progress)
-    store.note(f"read:{source.name}", now.newest)
+        _compare(catalog, store, source, now, changes, progress)
+    store.note_source(source.name, store.row_count(source.name), now.newest)
     return changes
 
 
 def forget(store: Store, source: str) -> None:
     """Forget a table that is gone."""
     store.db.execute("DELETE FROM row WHERE source = ?", (source,))
-    store.db.execute("DELETE FROM state WHERE name = ?", (f"read:{source}",))
+    store.db.execute("DELETE FROM source WHERE name = ?", (source,))
 
 
-def _compare(catalog: Any, store: Store, source: Source, changes: Changes, progress: Progress) -> None:
+def _compare(  # noqa: PLR0917
+    catalog: Any, store: Store, source: Source, now: Extent, changes: Changes, progress: Progress
+) -> None:
     kept, missing = store.kept(source.name), []
     for n, row in enumerate(paged(catalog, source.path, wanted=["RID", "RMT"]), 1):
         if kept.pop(row["RID"], None) != row["RMT"]:
             missing.append(row["RID"])
         if n % 1000 == 0:
-            progress(source.name, n, len(kept) + n)
+            progress(f"{source.name}: compared {n} of {now.rows} rows")
     for row in _rows(catalog, source, missing):
         _keep(store, source, row, changes)
     for rid in kept:

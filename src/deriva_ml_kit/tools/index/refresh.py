@@ -18,7 +18,7 @@ import requests
 from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.tools.index import described, model, references
 from deriva_ml_kit.tools.index.documents import Document, Kind
-from deriva_ml_kit.tools.index.reading import Changes, Progress, Source, catch_up, extent, forget, known, to_read
+from deriva_ml_kit.tools.index.reading import Changes, Source, catch_up, extent, forget, known, to_read
 from deriva_ml_kit.tools.index.store import Store
 from deriva_ml_kit.tools.index.updates import Refreshed, replace
 
@@ -92,6 +92,7 @@ def is_earlier(snaptime: str, other: str) -> bool:
 class _Refresh:
     def __init__(self, store: Store, ml: DerivaML, call: Call, budget: Budget | None, done: Refreshed) -> None:
         self.store, self.ml, self.call, self.done = store, ml, call, done
+        self.steps = 0
         self.rows = budget.rows if budget else None
         self.deadline = time.monotonic() + budget.seconds if budget else None
 
@@ -102,14 +103,12 @@ class _Refresh:
         self._forget_others(subjects)
         executions = self._executions()
         reworded: set[str] = set()
-        for n, subject in enumerate(subjects, 1):
-            self.call.progress(n, len(subjects) + 1, f"indexing {subject.source.name}")
+        for subject in subjects:
             changes = self._subject(subject, set())
             if subject.kind is Kind.WORKFLOW and executions:
                 of = executions.source.name
                 reworded |= {rid for workflow in changes.changed for rid in self.store.rows_of(of, workflow)}
         if executions:
-            self.call.progress(len(subjects), len(subjects) + 1, f"indexing {executions.source.name}")
             self._subject(executions, reworded)
         if not self.done.left:
             self.store.note("snaptime", snaptime)
@@ -139,7 +138,8 @@ class _Refresh:
         for link in subject.links:
             touched |= self._caught_up(link).touched
         gone = set(changes.removed)
-        for n, rid in enumerate(dict.fromkeys((*changes.added, *changes.changed, *sorted(touched - gone))), 1):
+        rids = dict.fromkeys((*changes.added, *changes.changed, *sorted(touched - gone)))
+        for n, rid in enumerate(rids, 1):
             row = self.store.row(subject.source.name, rid)
             document = subject.describe(rid, row) if row is not None else None
             if document is not None:
@@ -147,12 +147,12 @@ class _Refresh:
             elif rid:
                 gone.add(rid)
             if n % 1000 == 0:
-                self._progress(subject.source.name, n, len(changes.added))
+                self._progress(f"{subject.source.name}: indexed {n} of {len(rids)}")
         self.done.removed[subject.kind] += self.store.drop(described.key(subject.source.name, rid) for rid in gone)
         return changes
 
     def _caught_up(self, source: Source) -> Changes:
-        self.call.check()
+        self._progress(source.name)
         try:
             now, before = extent(self.ml.catalog, source), known(self.store, source)
         except requests.HTTPError as error:
@@ -170,16 +170,17 @@ class _Refresh:
             self.rows -= needed
         return catch_up(self.ml.catalog, self.store, source, now, self._progress)
 
-    @property
-    def _progress(self) -> Progress:
-        return lambda what, n, total: self.call.progress(n, max(n, total), f"indexing {what}: {n} of {max(n, total)}")
+    def _progress(self, said: str) -> None:
+        """Say how far it is, in steps of a thousand rows read or indexed."""
+        self.steps += 1
+        self.call.progress(self.steps, None, said)
 
     def _forget_others(self, subjects: Iterable[Subject]) -> None:
         """Forget tables that are gone."""
         current = {source.name for subject in subjects for source in (subject.source, *subject.links)}
         if executions := self._executions():
             current.add(executions.source.name)
-        for name in self.store.sources() - current:
+        for name in self.store.sources().keys() - current:
             forget(self.store, name)
             replace(self.store, name, (), self.done)
 

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _TABLES = f"""
 CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE source (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, newest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE row (
   source TEXT, rid TEXT, rmt TEXT NOT NULL, of TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (source, rid)
 ) WITHOUT ROWID;
@@ -43,10 +44,13 @@ CREATE VIRTUAL TABLE text USING fts5(
 );
 CREATE VIRTUAL TABLE spelling USING fts5vocab(text, 'row');
 CREATE VIRTUAL TABLE place USING fts5vocab(text, 'instance');
+CREATE TABLE total (kind TEXT PRIMARY KEY, documents INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER document_added AFTER INSERT ON document BEGIN
+  INSERT INTO total VALUES (new.kind, 1) ON CONFLICT (kind) DO UPDATE SET documents = documents + 1;
   INSERT INTO text (rowid, title, names, body) VALUES (new.id, new.title, new.names, new.body);
 END;
 CREATE TRIGGER document_removed AFTER DELETE ON document BEGIN
+  UPDATE total SET documents = documents - 1 WHERE kind = old.kind;
   INSERT INTO text (text, rowid, title, names, body) VALUES ('delete', old.id, old.title, old.names, old.body);
 END;
 CREATE TRIGGER document_changed AFTER UPDATE ON document BEGIN
@@ -86,7 +90,7 @@ class Store:
     def __init__(self, file: Path) -> None:
         self.file = file
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # what others may not see stays so
             try:
                 self.db = self._opened()
             except sqlite3.DatabaseError as error:
@@ -145,11 +149,11 @@ class Store:
     def clear(self, *, keep: str) -> None:
         """Forget all rows, notes, and documents but those of one source."""
         self.db.execute("DELETE FROM document WHERE source <> ?", (keep,))
-        self.db.execute("DELETE FROM row")
-        self.db.execute("DELETE FROM state")
+        for table in ("row", "source", "state"):
+            self.db.execute(f"DELETE FROM {table}")
 
     def put(self, document: Document) -> Change:
-        """Store a document; says whether that changed anything."""
+        """Store a document; says whether that changed anything. A key never goes from one kind to another."""
         row = document.as_row()
         found = self.db.execute(f"SELECT id, {_COLUMNS} FROM document WHERE key = ?", row[:1]).fetchone()
         if found is None:
@@ -177,7 +181,7 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """How many documents there are of each kind."""
-        return dict(self.db.execute("SELECT kind, count(*) FROM document GROUP BY kind ORDER BY kind"))
+        return dict(self.db.execute("SELECT kind, documents FROM total WHERE documents > 0"))
 
     def put_row(self, source: str, rid: str, rmt: str, of: str, data: dict[str, Any]) -> str | None:
         """Keep a row; gives what it belonged to before, None if it is as it was, `+` if it is new."""
@@ -213,11 +217,13 @@ class Store:
         """How many rows of a source are kept."""
         return int(self.db.execute("SELECT count(*) FROM row WHERE source = ?", (source,)).fetchone()[0])
 
-    def sources(self) -> set[str]:
-        """What rows are kept of."""
-        return {
-            name.removeprefix("read:") for (name,) in self.db.execute("SELECT name FROM state") if name[:5] == "read:"
-        }
+    def note_source(self, source: str, rows: int, newest: str) -> None:
+        """Note how far a source was read."""
+        self.db.execute("INSERT OR REPLACE INTO source VALUES (?, ?, ?)", (source, rows, newest))
+
+    def sources(self) -> dict[str, tuple[int, str]]:
+        """How far each source was read: how many rows are kept, and the newest time of change."""
+        return {name: (rows, newest) for name, rows, newest in self.db.execute("SELECT * FROM source")}
 
     def _begun(self) -> bool:
         try:
