@@ -19,7 +19,17 @@ from deriva_ml_kit.tools.failure import Code, ToolError, not_found
 from deriva_ml_kit.tools.kinds import kind_of, row_of, stranger
 from deriva_ml_kit.tools.registry import Effect, also, tool
 from deriva_ml_kit.tools.tables import own_schema, table_of
-from deriva_ml_kit.tools.types import AssetRid, Cursor, Description, DryRun, ExecutionRid, Limit, Name, SchemaName
+from deriva_ml_kit.tools.types import (
+    AssetRid,
+    CountOnly,
+    Cursor,
+    Description,
+    DryRun,
+    ExecutionRid,
+    Limit,
+    Name,
+    SchemaName,
+)
 from deriva_ml_kit.tools.writing import recorded
 
 if TYPE_CHECKING:
@@ -109,7 +119,7 @@ class CreatedAssetTable(Answer):
 
 @tool("Describe a file", Effect.READ)
 def deriva_ml_lookup_asset(call: Call, asset_rid: AssetRid) -> AssetAnswer:
-    """A file: name, size, checksum, types, which execution made it and which used it, and whether it is really there.
+    """An asset, that is a file: name, size, checksum, types, what made it, what used it, and whether it is really there.
 
     Call it for each output of a run; the answer says how to download it.
     """
@@ -151,8 +161,9 @@ def deriva_ml_list_assets(
     asset_type: AssetType = None,
     limit: Limit = 50,
     cursor: Cursor = None,
+    preflight_count: CountOnly = False,
 ) -> AssetsAnswer:
-    """The files of an asset table or of all, how many each table has; or only those of an execution, or of a type.
+    """The assets, that is files, of one table or of all, and how many each has; or only those of an execution or a type.
 
     Call it with execution_rid and asset_role="Output" to see all that a run made; deriva_ml_lookup_asset describes one.
     """
@@ -165,7 +176,7 @@ def deriva_ml_list_assets(
         )
     tables = [_asset_table(ml, table)] if table else ml.list_asset_tables()
     wanted = Wanted(execution_rid, asset_role, _type(ml, asset_type) if asset_type else None)
-    found = asset_rows.search(call, tables, wanted, limit=limit, cursor=cursor)
+    found = asset_rows.search(call, tables, wanted, limit=0 if preflight_count else limit, cursor=cursor)
     return AssetsAnswer.of(
         found.rows,
         total=sum(found.by_table.values()),

@@ -15,7 +15,7 @@ from deriva_ml_kit.tools.execution_rows import CHILD, PARENT, WALKED, ExecutionR
 from deriva_ml_kit.tools.kinds import row_of
 from deriva_ml_kit.tools.lineage import LineageAnswer, lineage
 from deriva_ml_kit.tools.registry import Effect, tool
-from deriva_ml_kit.tools.types import Cursor, ExecutionRid, Limit, Rid, WorkflowRid
+from deriva_ml_kit.tools.types import CountOnly, Cursor, ExecutionRid, Limit, Rid, WorkflowRid
 
 Status = Annotated[
     str | None,
@@ -28,7 +28,6 @@ Since = Annotated[
     datetime | None, Field(description="Only those recorded since, such as 2026-01-31 or 2026-01-31T12:00:00Z")
 ]
 NewestFirst = Annotated[bool, Field(description="Newest first; false: by RID")]
-CountOnly = Annotated[bool, Field(description="Only count them")]
 Recurse = Annotated[bool, Field(description="Also those further away, level by level")]
 Depth = Annotated[int, Field(ge=0, le=1000, description="How many generations behind the execution that made it")]
 Traced = Annotated[Rid, Field(description="RID of a dataset, a file, a feature value or an execution")]
@@ -110,6 +109,7 @@ def deriva_ml_list_executions(
     status: Status = None,
     workflow_rid: WorkflowRid | None = None,
     since: Since = None,
+    sort: NewestFirst = True,
     limit: Limit = 50,
     cursor: Cursor = None,
     preflight_count: CountOnly = False,
@@ -118,7 +118,9 @@ def deriva_ml_list_executions(
 
     Call it to find the last runs, or those that failed or never finished; deriva_ml_get_execution describes one.
     """
-    return _executions(call, workflow_rid, status, since, limit=0 if preflight_count else limit, cursor=cursor)
+    return _executions(
+        call, workflow_rid, status, since, newest_first=sort, limit=0 if preflight_count else limit, cursor=cursor
+    )
 
 
 @tool("List executions of a workflow", Effect.READ)
@@ -228,7 +230,7 @@ def _executions(
     *,
     limit: int,
     cursor: str | None,
-    newest_first: bool = True,
+    newest_first: bool,
 ) -> ExecutionsAnswer:
     if workflow_rid:
         row_of(call, "Workflow", workflow_rid)

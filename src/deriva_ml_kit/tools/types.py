@@ -46,3 +46,4 @@ Cursor = Annotated[
     ),
 ]
 DryRun = Annotated[bool, Field(description="Check everything, say what would be written, write nothing")]
+CountOnly = Annotated[bool, Field(description="Only count them")]

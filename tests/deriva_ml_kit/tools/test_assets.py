@@ -89,6 +89,8 @@ def test_the_files_of_a_run_are_listed_by_role(own: Any, run: dict[str, Any]) ->
     assert listed(asset_role="Output") == {"c.csv": ["Output"]}
     assert listed(asset_role="Input", asset_type="Model_File") == {"a.pt": ["Input"]}
     assert listed(asset_type="Execution_Config") == {}
+    counted = own("deriva_ml_list_assets", execution_rid=run["second"], table="Execution_Asset", preflight_count=True)
+    assert (counted["assets"], counted["total"]) == ([], 2)
 
 
 def test_pages_go_through_all_tables_and_overlap_nowhere(own: Any, run: dict[str, Any]) -> None:

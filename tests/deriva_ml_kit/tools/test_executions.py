@@ -169,15 +169,10 @@ def test_executions_can_be_counted_only_and_chosen_by_time(own: Any, lab: Lab) -
     assert own("deriva_ml_list_executions", since="2100-01-01")["total"] == 0
 
 
-def test_executions_of_a_workflow_can_be_had_by_rid(own: Any, lab: Lab) -> None:
-    first = own("deriva_ml_find_workflow_executions", workflow_rid=lab.workflow, sort=False, limit=3)
-    then = own(
-        "deriva_ml_find_workflow_executions",
-        workflow_rid=lab.workflow,
-        sort=False,
-        limit=3,
-        after_rid=first["next_cursor"],
-    )
+@pytest.mark.parametrize("tool", ["deriva_ml_find_workflow_executions", "deriva_ml_list_executions"])
+def test_executions_of_a_workflow_can_be_had_by_rid(own: Any, lab: Lab, tool: str) -> None:
+    first = own(tool, workflow_rid=lab.workflow, sort=False, limit=3)
+    then = own(tool, workflow_rid=lab.workflow, sort=False, limit=3, after_rid=first["next_cursor"])
 
     rids = [row["rid"] for page in (first, then) for row in page["executions"]]
     assert rids == sorted(rids) and len(set(rids)) == 6
