@@ -145,12 +145,15 @@ def test_fifty_calls_on_two_catalogs_do_not_mix(odd: Agent, own: Any, ml_catalog
         assert ("lab" in value["schemas"]) == (catalog_id == catalogs[0])
 
 
-@pytest.mark.parametrize("how", ["eof", signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", ["eof", "eof without reading", signal.SIGTERM, signal.SIGINT])
 def test_it_ends_at_once_with_calls_under_way(how: str | signal.Signals, tmp_path: Path):
     server = Process(ODD_SERVER, tmp_path)
     for _ in range(AT_ONCE + 1):
         server.send("tools/call", name="odd_hang", arguments={})
     assert server.ask("tools/list")["tools"]
+    if how == "eof without reading":
+        for _ in range(10):
+            server.send("tools/list")
 
     began = time.monotonic()
     if isinstance(how, str):

@@ -25,7 +25,8 @@ from pydantic import ValidationError
 from deriva_ml_kit.tools.server.calls import Calls
 from deriva_ml_kit.tools.server.protocol import server
 
-GRACE_S = 1  # for calls under way, to end what they are at; clients kill a server that stays for two
+GRACE_S = 1  # for calls under way, to end what they are at
+LATEST_S = 1.5  # after stdin was closed; clients kill a server that stays for two
 BACKLOG = 128
 
 Message = SessionMessage | Exception
@@ -65,8 +66,6 @@ async def _over_stdio(project: Path) -> None:
                 onward, messages = anyio.create_memory_object_stream[Message]()
                 tasks.start_soon(_mend, read, onward)
                 await made.run(messages, write, made.create_initialization_options())
-                # A client that has stopped reading cannot keep us.
-                _at_the_latest(GRACE_S)
         except* ConnectionError:
             pass
         await calls.finish(GRACE_S)
@@ -78,6 +77,8 @@ async def _mend(read: AsyncIterable[Message], onward: ObjectSendStream[Message])
         async with onward:
             async for message in read:
                 await onward.send(_mended(message))
+    # A client that has stopped reading cannot keep us.
+    _at_the_latest(LATEST_S)
 
 
 def _mended(message: Message) -> Message:
