@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from deriva_ml_kit.errors import KitError
 from deriva_ml_kit.tools.answers import Page
-from deriva_ml_kit.tools.failure import Code, ToolError
+from deriva_ml_kit.tools.paging import no_cursor
 from deriva_ml_kit.tools.place import catalog_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deriva_ml_kit.tools.call import Call
 
 AT_ONCE = 40  # receipts of the catalog that one call fetches, each a file
-_CURSOR = re.compile(r"(?P<source>local):(?P<number>\d+)|catalog:(?P<made>[-0-9T:.+ Z]+),(?P<asset>[0-9A-Z-]+)")
+_CURSOR = re.compile(r"local:(?P<number>\d{1,9})|catalog:(?P<made>[^,]+),(?P<asset>[0-9A-Z-]+)")
 
 
 class FailedCheck(BaseModel):
@@ -86,26 +86,21 @@ class Listed(NamedTuple):
 
 def page(call: Call, asked: Asked, limit: int, cursor: str | None) -> ReceiptPage:
     """A page of receipts; see `deriva_ml_list_receipts`."""
-    start = _CURSOR.fullmatch(cursor or "local:0")
-    if start is None:
-        raise ToolError(
-            Code.BAD_ARGUMENT, f"cursor={cursor!r} leads nowhere here.", remedy="Give next_cursor of the answer before."
-        )
+    behind, after = _start(cursor)
     judge = _Judge(call.project)
     listed: list[Listed] = []
-    if start["source"]:
-        there = [each for each in _local(judge, int(start["number"])) if _fits(each.row, asked)]
-        listed = there[:limit]
+    if after is None:
+        listed = [each for each in _local(judge, behind) if _fits(each.row, asked)][:limit]
     more = listed[-1].cursor if len(listed) == limit else None
     catalog, problem = None, None
     if more is None:
         try:
             call.hostname, call.catalog_id = catalog_of(asked.hostname, asked.catalog_id, call.project)
             catalog = f"{call.catalog_id} on {call.hostname}"
-            after = (start["made"], start["asset"]) if start["made"] else None
             found, more = _of_catalog(call, judge, asked, limit - len(listed), after)
             listed += found
         except KitError as error:
+            call.check()  # who has lost interest wants no part of it
             problem = f"{error.message} {error.remedy or ''}".strip()
     answer = ReceiptPage.of(
         [each.row for each in listed],
@@ -122,6 +117,19 @@ def page(call: Call, asked: Asked, limit: int, cursor: str | None) -> ReceiptPag
     return answer
 
 
+def _start(cursor: str | None) -> tuple[int, tuple[str, str] | None]:
+    """Behind how many receipts of the repository to go on; or behind which of the catalog, by time and RID."""
+    found = _CURSOR.fullmatch(cursor or "local:0")
+    if found and found["number"]:
+        return int(found["number"]), None
+    try:
+        if found and datetime.fromisoformat(found["made"]):
+            return 0, (found["made"], found["asset"])
+    except ValueError:
+        pass
+    raise no_cursor(str(cursor))
+
+
 def _fits(row: ReceiptRow, asked: Asked) -> bool:
     return asked.tier in {None, row.tier} and asked.verdict in {None, row.verdict}
 
@@ -133,7 +141,7 @@ def _local(judge: _Judge, behind: int) -> Iterator[Listed]:
     good, bad = local_files(judge.root)
     folder = receipts_folder(judge.root) if good or bad else judge.root
     for number, receipt in enumerate(good[behind:], behind + 1):
-        file = next(folder.glob(f"*-{receipt.digest[:12]}.json"))
+        file = next(folder.glob(f"*-{receipt.digest[:12]}.json"), folder)
         yield Listed(f"local:{number}", _row(receipt, str(file.relative_to(judge.root)), judge.faults(receipt)))
     for number, each in enumerate(bad[max(behind - len(good), 0) :], max(behind, len(good)) + 1):
         made = datetime.fromtimestamp(each.path.stat().st_mtime, UTC).isoformat()

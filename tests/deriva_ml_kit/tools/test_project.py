@@ -174,7 +174,8 @@ def test_receipts_are_filtered_and_paged_and_an_edited_one_proves_nothing(reposi
     assert "edited" in seen[4]["why_not"][0]
     assert [each["made"][11:13] for each in repository.ask(RECEIPTS, verdict="fail")["receipts"]] == ["02"]
     assert repository.ask(RECEIPTS, tier=2)["receipts"] == []
-    assert repository.error(RECEIPTS, cursor="behind the third")["code"] == "bad_argument"
+    for nowhere in ("behind the third", "catalog:2026-99-01T00:00:00,1-0000", "local:-1", "catalog:,"):
+        assert repository.error(RECEIPTS, cursor=nowhere)["code"] == "bad_argument"
     assert repository.error(RECEIPTS, tier=4)["code"] == "bad_argument"
 
 
