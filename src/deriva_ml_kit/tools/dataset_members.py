@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from deriva_ml_kit.tools.writing import Writes
 
 Given: TypeAlias = Sequence[str] | Mapping[str, Sequence[str]]
-# RIDs that one fault names.
+# RIDs that one fault names, and strangers that are looked for in all tables.
 NAMED = 100
+LOOKED_FOR = 500
 
 
 def checked_members(call: Call, dataset_rid: str, given: Given) -> tuple[Links, int]:
@@ -94,7 +95,8 @@ def _found(
     for rid in wanted:
         if rid in tables:
             by_table[tables[rid]].append(rid)
-    faults += _strangers(call, kinds, [rid for rid in wanted if rid not in tables])
+    for table, of_it in _elsewhere(call, [rid for rid in wanted if rid not in tables], faults).items():
+        faults.append(_no_element_type(call, kinds, table, of_it))
     return by_table
 
 
@@ -117,24 +119,25 @@ def _said(
             continue
         there = tables_of(call.ml, wanted, [table])
         by_table[table] += [rid for rid in wanted if rid in there]
-        elsewhere = tables_of(call.ml, [rid for rid in wanted if rid not in there])
-        for other in sorted(set(elsewhere.values()), key=_full):
-            of_it = [rid for rid in wanted if elsewhere.get(rid) is other]
+        for other, of_it in _elsewhere(call, [rid for rid in wanted if rid not in there], faults).items():
             faults.append(Fault(f"{_are(of_it, 'row', 'rows')} of {other.name}, not of {table.name}", column=name))
-        faults += _unknown([rid for rid in wanted if rid not in there and rid not in elsewhere])
     return by_table
 
 
-def _strangers(call: Call, kinds: Mapping[Table, ElementType], rids: list[str]) -> list[Fault]:
-    """Faults of RIDs that are in no table of members."""
+def _elsewhere(call: Call, rids: list[str], faults: list[Fault]) -> dict[Table, list[str]]:
+    """RIDs that are not where they should be, by the table that they are in; those of no table are faults."""
     from deriva_ml_kit.mainline.catalog.rids import tables_of  # noqa: PLC0415  (takes seconds)
 
-    tables = tables_of(call.ml, rids)
-    faults = [
-        _no_element_type(call, kinds, table, [rid for rid in rids if tables.get(rid) is table])
-        for table in sorted(set(tables.values()), key=_full)
-    ]
-    return [*faults, *_unknown([rid for rid in rids if rid not in tables])]
+    looked_for = rids[:LOOKED_FOR]
+    tables = tables_of(call.ml, looked_for)
+    if unknown := [rid for rid in looked_for if rid not in tables]:
+        faults.append(Fault(f"the catalog does not have {_listed(unknown)}"))
+    if len(rids) > LOOKED_FOR:
+        faults.append(Fault(f"{len(rids) - LOOKED_FOR} further RIDs are in no such table, either"))
+    by_table: dict[Table, list[str]] = {}
+    for rid, table in tables.items():
+        by_table.setdefault(table, []).append(rid)
+    return dict(sorted(by_table.items(), key=lambda item: _full(item[0])))
 
 
 def _no_element_type(call: Call, kinds: Mapping[Table, ElementType], table: Table, rids: list[str]) -> Fault:
@@ -147,10 +150,6 @@ def _no_element_type(call: Call, kinds: Mapping[Table, ElementType], table: Tabl
         column=table.name,
         remedy=call.example("deriva_ml_add_dataset_element_type", table=_full(table)) if allowed else None,
     )
-
-
-def _unknown(rids: list[str]) -> list[Fault]:
-    return [Fault(f"the catalog does not have {_listed(rids)}")] if rids else []
 
 
 def _are(rids: list[str], one: str, many: str) -> str:

@@ -137,6 +137,7 @@ _BY_NAME = {
     "DerivaMLNotFoundError": Code.NOT_FOUND,
     "DerivaMLReadOnlyError": Code.NOT_ALLOWED,
     "DerivaMLTableTypeError": Code.BAD_ARGUMENT,
+    "Overtaken": Code.CONFLICT,
     Undecidable.__name__: Code.CANNOT_DECIDE,
 }
 _BY_STATUS = {

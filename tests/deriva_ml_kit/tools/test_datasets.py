@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,12 +132,14 @@ class Lab:
     Attributes:
         ask: Calls a tool on it.
         refuse: Calls a tool on it and gives its error.
+        where: Names it.
         ml: A connection, as things were.
         rids: Name of a subject or a site to its RID.
     """
 
     ask: Ask
     refuse: Ask
+    where: dict[str, str]
     ml: Any
     rids: dict[str, str]
 
@@ -177,7 +180,7 @@ def lab(own: Ask, tmp_path_factory: pytest.TempPathFactory) -> Lab:
         return outcome.document["error"]
 
     own("deriva_ml_add_dataset_element_type", table_name="Subject")
-    return Lab(own, refuse, DerivaML(**where), rids)
+    return Lab(own, refuse, where, DerivaML(**where), rids)
 
 
 def test_an_element_type_is_added_once(lab: Lab) -> None:
@@ -281,10 +284,44 @@ def test_all_faulty_members_are_named_at_once_and_nothing_is_written(lab: Lab) -
     assert outer in text.rpartition("|")[2]
     by_table = {"Subjects": [lab.rids["Ann"]], "Subject": [lab.rids["Rome"], "9-ZZZZ"], "Site": [lab.rids["Rome"]]}
     faults = lab.refuse("deriva_ml_add_dataset_members", dataset_rid=rid, members_by_table=by_table)["faults"]
-    assert [fault.get("column") for fault in faults] == ["Subjects", "Subject", None, "Site"]
+    assert [fault.get("column") for fault in faults] == ["Subjects", None, "Subject", "Site"]
     assert faults[0]["remedy"] == "did you mean 'Subject'?"
-    assert f"{lab.rids['Rome']} is a row of Site, not of Subject" in faults[1]["message"]
+    assert f"{lab.rids['Rome']} is a row of Site, not of Subject" in faults[2]["message"]
     assert lab.ml.catalog.get("/").json()["snaptime"] == before
+
+
+def test_of_very_many_unknown_members_only_some_are_looked_for(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deriva_ml_kit.tools.dataset_members.LOOKED_FOR", 2)
+    rid = lab.ml.create_dataset(["Testing"], "Many")
+
+    error = lab.refuse("deriva_ml_add_dataset_members", dataset_rid=rid, members=["9-ZZZ1", "9-ZZZ2", "9-ZZZ3"])
+
+    assert [fault["message"] for fault in error["faults"]] == [
+        "the catalog does not have 9-ZZZ1, 9-ZZZ2",
+        "1 further RIDs are in no such table, either",
+    ]
+
+
+def test_what_was_added_before_a_call_was_cancelled_is_recorded(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("deriva_ml_kit.mainline.catalog.rows.BATCH_ROWS", 1)
+    rid = lab.ml.create_dataset(["Testing"], "Cancelled")
+    tool = "deriva_ml_add_dataset_members"
+    call = call_of(tool, tmp_path, report=lambda done, *_: call.stop.set() if done else None)
+    members = [lab.rids[name] for name in ("Ann", "Ben", "Cid", "Dan")]
+
+    outcome = invoke(tool, lab.where | {"dataset_rid": rid, "member_rids": members}, call)
+
+    assert outcome.failure is not None
+    assert outcome.failure.code == "cancelled"
+    seen = lab.ask("deriva_ml_get_dataset", dataset_rid=rid)
+    assert (seen["members"], seen["current_version"]) == ({"Subject": 2}, "0.1.0.post1.dev1")
+    execution = lab.rows("Execution")[-1]["RID"]
+    links = lab.ml.catalog.get(f"/entity/lab:Dataset_Subject/Dataset={rid}@sort(RID)").json()
+    noted = [rid for line in lab.noted(execution) for rid in line.get("rids", [])]
+    assert noted == [row["RID"] for row in links]
+    assert seen["version_history"][0]["execution_rid"] == execution
 
 
 def test_what_does_not_exist_is_refused_before_an_execution_is_made(lab: Lab) -> None:
