@@ -129,7 +129,8 @@ def types_of(ml: DerivaML, table: Table, rids: Collection[str]) -> dict[str, lis
     """The types of files of one table, by RID."""
     from deriva_ml_kit.mainline.asset.links import type_link  # noqa: PLC0415  (takes seconds)
 
-    return _linked(ml, type_link(table), rids)
+    link = type_link(table)
+    return _linked(ml, link, rids, link.other) if link else {}
 
 
 def _described(ml: DerivaML, table: Table, rows: Sequence[Row], execution: str | None) -> list[AssetRow]:
@@ -137,7 +138,8 @@ def _described(ml: DerivaML, table: Table, rows: Sequence[Row], execution: str |
 
     rids = [str(row["RID"]) for row in rows]
     types = types_of(ml, table, rids)
-    roles = _linked(ml, execution_link(table), rids, execution=execution) if execution else {}
+    link = execution_link(table) if execution else None
+    roles = _linked(ml, link, rids, "Asset_Role", f"/{link.other}={execution}") if link else {}
     return [
         AssetRow(
             rid=row["RID"],
@@ -153,18 +155,25 @@ def _described(ml: DerivaML, table: Table, rows: Sequence[Row], execution: str |
     ]
 
 
-def _linked(
-    ml: DerivaML, link: Link | None, rids: Collection[str], *, execution: str | None = None
-) -> dict[str, list[str]]:
-    """The types of files; or the roles that they had in an execution."""
-    from deriva_ml_kit.mainline.catalog.lookup import rows_with  # noqa: PLC0415  (takes seconds)
+def _linked(ml: DerivaML, link: Link, rids: Collection[str], column: str, further: str = "") -> dict[str, list[str]]:
+    """What a column of a linking table says of files, by their RIDs.
+
+    Args:
+        ml: The catalog.
+        link: The linking table.
+        rids: The files.
+        column: The column.
+        further: A filter, as it stands in a request.
+    """
+    from deriva.core import urlquote  # noqa: PLC0415  (takes seconds)
+
+    from deriva_ml_kit.mainline.catalog.rows import any_of, batches  # noqa: PLC0415
 
     found: dict[str, list[str]] = defaultdict(list)
-    if link is not None and rids:
-        value = "Asset_Role" if execution else link.other
-        for row in rows_with(ml.catalog, link.table.schema.name, link.table.name, link.asset, rids):
-            if execution in (None, row[link.other]):
-                found[row[link.asset]].append(row[value])
+    for some in batches(rids, 200):
+        path = f"/attribute/{link.path}{further}/{any_of(link.asset, some)}"
+        for row in ml.catalog.get(f"{path}/{urlquote(link.asset, '')},{urlquote(column, '')}").json():
+            found[row[link.asset]].append(row[column])
     return {rid: sorted(values) for rid, values in found.items()}
 
 

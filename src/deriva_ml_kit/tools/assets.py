@@ -119,7 +119,7 @@ class CreatedAssetTable(Answer):
 
 @tool("Describe a file", Effect.READ)
 def deriva_ml_lookup_asset(call: Call, asset_rid: AssetRid) -> AssetAnswer:
-    """An asset, that is a file: name, size, checksum, types, what made it, what used it, and whether it is really there.
+    """An asset, that is a file: name, size, checksum, types, what made it and used it, and whether it is really there.
 
     Call it for each output of a run; the answer says how to download it.
     """
@@ -163,7 +163,7 @@ def deriva_ml_list_assets(
     cursor: Cursor = None,
     preflight_count: CountOnly = False,
 ) -> AssetsAnswer:
-    """The assets, that is files, of one table or of all, and how many each has; or only those of an execution or a type.
+    """The assets, that is files, of one table or of all, and how many each has; or only an execution's, or of a type.
 
     Call it with execution_rid and asset_role="Output" to see all that a run made; deriva_ml_lookup_asset describes one.
     """
