@@ -160,6 +160,8 @@ def related(ml: DerivaML, rid: str, *, here: str, there: str, recurse: bool, lim
     Raises:
         ToolError: The cursor leads nowhere.
     """
+    if cursor is not None:
+        paging.as_rid(cursor)
     if not can_nest(ml):
         return Related([], False, 0, {})
     reach = _walked if recurse else _direct

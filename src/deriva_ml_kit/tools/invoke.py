@@ -21,6 +21,8 @@ from deriva_ml_kit.tools.place import catalog_of
 from deriva_ml_kit.tools.registry import Arguments, Tool, names_of, tools
 
 SHOWN = 20  # of what is wrong with the arguments
+# Errors after which a connection is as good as before: the call was wrong, not the work.
+REFUSALS = (Code.BAD_ARGUMENT, Code.NOT_FOUND, Code.CANNOT_DECIDE)
 
 logger = logging.getLogger("deriva_ml_kit.tools")
 
@@ -63,6 +65,7 @@ def invoke(name: str, given: Mapping[str, Any], call: Call) -> Outcome:
         return Outcome(document)
     except (Exception, SystemExit) as error:
         failure = failure_of(error)
+        sound = failure.code in REFUSALS
         if failure.code is Code.INTERNAL:
             logger.exception("%s failed", name)
         return failed(failure)

@@ -68,9 +68,13 @@ class Arguments(BaseModel):
 
 
 Hostname = Annotated[
-    str | None, Field(description="DERIVA host, such as data.example.org; the project's own where not given")
+    Annotated[str, Field(max_length=300)] | None,
+    Field(description="DERIVA host, such as data.example.org; the project's own where not given"),
 ]
-CatalogId = Annotated[str | None, Field(description="Catalog on that host, such as 1; the project's own if not given")]
+CatalogId = Annotated[
+    Annotated[str, Field(max_length=100)] | None,
+    Field(description="Catalog on that host, such as 1; the project's own if not given"),
+]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from deriva_ml_kit.mainline.denormalize.plan import Plan, Route
 from deriva_ml_kit.mainline.errors import DerivaMLValidationError
 
 VALUES_CHARACTERS = 5000  # values of one request, as they stand in its path
-_CURSOR = re.compile(r"(?:(?P<section>[1-9]\d?):)?(?P<rid>[0-9A-Z-]+)(?:\+(?P<place>\d{1,6}))?")
+_CURSOR = re.compile(r"(?:(?P<section>[1-9]\d?):)?(?P<rid>[0-9A-Z]{1,4}(?:-[0-9A-Z]{4})*)(?:\+(?P<place>\d{1,6}))?")
 
 
 @dataclass(frozen=True)
