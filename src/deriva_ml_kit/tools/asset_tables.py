@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from deriva_ml_kit.errors import Fault, Faults
 from deriva_ml_kit.nearest import suggestion
+from deriva_ml_kit.tools.described import SYSTEM
+from deriva_ml_kit.tools.failure import Code, ToolError
 
 if TYPE_CHECKING:
-    from deriva.core.ermrest_model import Schema
+    from deriva.core.ermrest_model import Schema, Table
 
     from deriva_ml_kit.mainline import DerivaML
     from deriva_ml_kit.tools.definition import ColumnSpec
     from deriva_ml_kit.tools.writing import Writes
 
+FILE_COLUMNS = ("URL", "Filename", "Description", "Length", "MD5")
 LINKED = ("Asset_Type", "Execution")
 NUMBERS: dict[str, type] = {
     **dict.fromkeys(("int2", "int4", "int8"), int),
@@ -24,6 +28,51 @@ NUMBERS: dict[str, type] = {
     "boolean": bool,
 }
 LONGEST_NAME = 63  # bytes, PostgreSQL's limit
+
+
+def columns_of(table: Table) -> list[str]:
+    """Names of a table's columns, without those that every table has."""
+    return [column.name for column in table.columns if column.name not in SYSTEM]
+
+
+def columns_of_new(wanted: Sequence[ColumnSpec]) -> list[str]:
+    """Names of the columns that a new table would have."""
+    return [*FILE_COLUMNS, *(each.name for each in wanted)]
+
+
+@contextmanager
+def default_schema(ml: DerivaML, name: str) -> Iterator[None]:
+    """Where a project has several schemas of its own, let this one be the default: the links are made there."""
+    before = ml.default_schema
+    ml.default_schema = ml.model.domain_schema = before or name
+    try:
+        yield
+    finally:
+        ml.default_schema = ml.model.domain_schema = before
+
+
+def refuse_other(ml: DerivaML, table: Table, wanted: Sequence[ColumnSpec]) -> None:
+    """Make sure that a table that is there is the one that is asked for.
+
+    Raises:
+        ToolError: It is another.
+    """
+    there = {column.name: column.type.typename for column in table.columns}
+    if not ml.model.is_asset(table):
+        unlike = ["it holds no files"]
+    else:
+        unlike = [f"it has no column {each.name}" for each in wanted if each.name not in there]
+        unlike += [
+            f"{each.name} is of type {there[each.name]}, not {each.type}"
+            for each in wanted
+            if each.name in there and there[each.name] != each.type
+        ]
+    if unlike:
+        raise ToolError(
+            Code.CONFLICT,
+            f"Schema {table.schema.name} has a table {table.name} already, and it is another: {'; '.join(unlike)}.",
+            remedy="Give the new table another name, or ask for the one that is there.",
+        )
 
 
 def definitions(ml: DerivaML, place: Schema, name: str, wanted: Sequence[ColumnSpec]) -> list[Any]:
