@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from deriva_ml_kit.tools.answers import Answer, Page
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.dataset_queries import dataset_row, named_version, unknown
+from deriva_ml_kit.tools.dataset_queries import living_row, named_version, unknown
 from deriva_ml_kit.tools.failure import Code, ToolError
 from deriva_ml_kit.tools.paging import no_cursor
 from deriva_ml_kit.tools.registry import Effect, tool
@@ -86,7 +86,7 @@ def deriva_ml_bag_info(
     from deriva_ml_kit.mainline.dataset.periods import versions_of  # noqa: PLC0415
 
     ml = call.ml
-    dataset_row(call, dataset_rid)
+    living_row(call, dataset_rid)
     found = versions_of(ml, dataset_rid)
     if version is None and not found.released:
         raise ToolError(

@@ -98,7 +98,7 @@ class MembersAnswer(Page):
     ROWS: ClassVar[str] = "members"
 
     dataset_rid: str
-    version: str = Field(description="The version that was read; what is in development can change")
+    version: str | None = Field(description="The version that was read; what is in development can change")
     summary: dict[str, int] = Field(description="Number of members by table")
     members: list[Member]
 
@@ -145,14 +145,15 @@ def deriva_ml_list_datasets(
         path += f"/(RID)=({links}:Dataset)/Dataset_Type={urlquote(name, '')}/$D"
     rows, more = part(ml.catalog, path, limit, after=[as_rid(cursor)] if cursor else ())
     found = _summaries(ml, rows)
+    following = call.example("deriva_ml_get_dataset", dataset_rid=found[0].rid) if found else None
+    if not found and not cursor:
+        following = call.example("deriva_ml_create_dataset", description="…", dataset_types=[dataset_type or "…"])
     return DatasetsAnswer.of(
         found,
         total=total(ml.catalog, path),
         cursor=lambda n: found[n].rid,
         more=more,
-        next_step=call.example("deriva_ml_get_dataset", dataset_rid=found[0].rid)
-        if found
-        else call.example("deriva_ml_create_dataset", description="…", dataset_types=[dataset_type or "…"]),
+        next_step=following,
     )
 
 
@@ -166,23 +167,20 @@ def deriva_ml_get_dataset(call: Call, *, dataset_rid: DatasetRid) -> DatasetAnsw
     from deriva_ml_kit.mainline.dataset.elements import element_types  # noqa: PLC0415
     from deriva_ml_kit.mainline.dataset.periods import versions_of  # noqa: PLC0415
 
+    [summary] = _summaries(call.ml, [dataset_row(call, dataset_rid)])
     ml = call.ml
-    row = dataset_row(call, dataset_rid)
-    [summary] = _summaries(ml, [row])
-    dataset = ml.lookup_dataset(dataset_rid, deleted=True)
-    found = versions_of(ml, dataset_rid)
+    dataset, found = ml.lookup_dataset(dataset_rid, deleted=True), versions_of(ml, dataset_rid)
     history = found.history()
+    released = str(found.newest) if found.released else None
+    dirty = dataset.is_dirty() if released else None
     kinds = element_types(ml)
     names = kind_names(kinds)
     members = {kind: total(ml.catalog, links_of(kind, dataset_rid)) for kind in kinds}
     nested = next(kind for kind in kinds if kind.table.name == "Dataset" and kind.table.schema.name == ml.ml_schema)
-    into = f"{nested.links_path}/{any_of(nested.member_column, [dataset_rid])}"
-    above = f"{into}/({nested.dataset_column})=({ml.ml_schema}:Dataset:RID)"
-    parents, _ = part(ml.catalog, above, SHOWN_RELATIVES)
+    above = f"{nested.links_path}/{any_of(nested.member_column, [dataset_rid])}"
+    parents, _ = part(ml.catalog, f"{above}/({nested.dataset_column})=({ml.ml_schema}:Dataset:RID)", SHOWN_RELATIVES)
     below = f"{links_of(nested, dataset_rid)}/{nested.members_path}"
     children, _ = part(ml.catalog, below, SHOWN_RELATIVES)
-    released = str(found.newest) if found.released else None
-    dirty = dataset.is_dirty() if released else None
     return DatasetAnswer(
         **summary.model_dump(),
         released_version=released,
@@ -202,11 +200,13 @@ def deriva_ml_get_dataset(call: Call, *, dataset_rid: DatasetRid) -> DatasetAnsw
         ],
         member_count=sum(members.values()),
         members={names[kind]: number for kind, number in members.items() if number},
-        parent_count=total(ml.catalog, into),
+        parent_count=total(ml.catalog, above),
         parents=_relatives(parents),
         child_count=members[nested],
         children=_relatives(children),
-        next_step=_next(call, dataset_rid, released, developing=found.development is not None, dirty=bool(dirty)),
+        next_step=None
+        if summary.deleted
+        else _next(call, dataset_rid, released, developing=found.development is not None, dirty=bool(dirty)),
     )
 
 
@@ -228,8 +228,8 @@ def deriva_ml_list_dataset_members(
 
     dataset_row(call, dataset_rid)
     ml, found = call.ml, versions_of(call.ml, dataset_rid)
-    shown = named_version(call, found, version) if version else found.current
-    if version and not shown.is_devrelease:
+    shown = named_version(call, found, version) if version else found.current if found.released else None
+    if version and shown is not None and not shown.is_devrelease:
         ml = ml.catalog_snapshot(snapshot_of(ml, dataset_rid, shown))
     kinds = element_types(ml)
     if table:
@@ -254,7 +254,7 @@ def deriva_ml_list_dataset_members(
         cursor=lambda n: f"{places[members[n].table]}:{members[n].rid}",
         more=more,
         dataset_rid=dataset_rid,
-        version=str(shown),
+        version=str(shown) if shown else None,
         summary={names[kind]: number for kind, number in counts.items() if number},
         next_step=call.example("deriva_ml_denormalize_dataset", dataset_rid=dataset_rid, limit=20)
         if members

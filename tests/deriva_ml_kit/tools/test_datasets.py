@@ -346,6 +346,27 @@ def test_what_does_not_exist_is_refused_before_an_execution_is_made(lab: Lab) ->
     assert lab.ml.catalog.get("/").json()["snaptime"] == before
 
 
+def test_datasets_that_are_deleted_or_have_no_version_are_shown_as_they_are(lab: Lab) -> None:
+    gone = lab.ml.create_dataset(["Testing"], "Gone")
+    lab.ml.delete_dataset(gone)
+    row = {"Description": "Unfinished", "Deleted": False}
+    [unfinished] = lab.ml.pathBuilder.schemas["deriva-ml"].tables["Dataset"].insert([row])
+
+    deleted = lab.ask("deriva_ml_get_dataset", dataset_rid=gone)
+    versionless = lab.ask("deriva_ml_get_dataset", dataset_rid=unfinished["RID"])
+    members = lab.ask("deriva_ml_list_dataset_members", dataset_rid=unfinished["RID"])
+    listed = {each["rid"]: each for each in lab.ask("deriva_ml_list_datasets", deleted=True, limit=100)["datasets"]}
+    alive = [each["rid"] for each in lab.ask("deriva_ml_list_datasets", limit=100)["datasets"]]
+
+    assert (deleted["deleted"], deleted["next_step"]) == (True, None)
+    assert (versionless["current_version"], versionless["dirty"], versionless["version_count"]) == (None, None, 0)
+    assert (members["version"], members["members"]) == (None, [])
+    assert listed[gone]["deleted"]
+    assert (gone in alive, unfinished["RID"] in alive) == (False, True)
+    assert lab.refuse("deriva_ml_bag_info", dataset_rid=gone)["code"] == "conflict"
+    assert lab.refuse("deriva_ml_bag_info", dataset_rid=unfinished["RID"])["code"] == "conflict"
+
+
 def test_a_dataset_in_development_and_one_with_new_values_say_what_to_do(lab: Lab) -> None:
     rid = lab.ml.create_dataset(["Testing"], "Drifting")
     dataset = lab.ml.lookup_dataset(rid)
