@@ -190,6 +190,20 @@ def test_rows_that_went_and_came_at_once_are_noticed(lab: Lab) -> None:
     assert changes(lab.index()["term"]) == (1, 0, 1)
 
 
+def test_rows_that_were_missed_are_found(lab: Lab) -> None:
+    missed, changed = lab.terms("canaliculitis", "dacryocystitis")
+    lab.index()
+    with Store(index_file(**lab.where)) as index:  # as if the clock had been wrong and a transaction late
+        index.drop_row("lab:Finding", missed)
+        index.db.execute("DELETE FROM document WHERE rid = ?", (missed,))
+        index.db.execute("UPDATE document SET names = 'as it was' WHERE rid = ?", (changed,))
+        index.db.execute("UPDATE row SET rmt = 'before' WHERE rid = ?", (changed,))
+        index.db.execute("UPDATE source SET since = '2999-01-01T00:00:00+00:00'")
+    lab.terms("orbital cellulitis")
+    assert changes(lab.index()["term"]) == (2, 1, 0)
+    assert "canaliculitis" in lab.found("canaliculitis")
+
+
 def test_a_changed_schema_is_noticed(lab: Lab) -> None:
     from deriva.core.ermrest_model import Column, Table, builtin_types  # noqa: PLC0415
 

@@ -1,8 +1,9 @@
 """What has changed in a table of the catalog since it was read last.
 
-One question tells how many rows a table has and when one was changed last. Where that is not what is known, the rows
-changed since are read, from half a minute before the newest that is known: a transaction that began earlier may have
-been completed later. If then the number of rows differs, some were deleted, and all RIDs are compared.
+One question tells how many rows a table has and when one was changed last. Where that is not what is known, those rows
+are read that were changed since half a minute before the last reading, by the server's clock: a transaction that began
+before it may have been completed after it. If then the number of rows differs, some were deleted, and all RIDs and
+times of change are compared; and also if the newest row was not among those read, since then the clocks differ.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from deriva.core import urlquote
@@ -58,10 +60,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Extent:
-    """How many rows a table has, and when one of them was changed last."""
+    """How many rows a table has, when one of them was changed last, and since when rows may be unknown to who asked."""
 
     rows: int
     newest: str
+    since: str = field(compare=False, default="")
 
 
 @dataclass
@@ -83,13 +86,15 @@ class Changes:
 
 def extent(catalog: Any, source: Source) -> Extent:
     """How much a table holds."""
-    found = catalog.get(f"/aggregate/{source.path}/rows:=cnt(*),newest:=max(RMT)").json()[0]
-    return Extent(int(found["rows"]), str(found["newest"] or ""))
+    answer = catalog.get(f"/aggregate/{source.path}/rows:=cnt(*),newest:=max(RMT)")
+    found = answer.json()[0]
+    newest = str(found["newest"] or "")
+    return Extent(int(found["rows"]), newest, _unsure_since(answer.headers.get("Date") or newest))
 
 
 def known(store: Store, source: Source) -> Extent:
     """How much of a table is kept, and how far it was read."""
-    return Extent(*store.sources().get(source.name, (0, "")))
+    return Extent(*store.sources().get(source.name, (0, "", "")))
 
 
 def to_read(catalog: Any, source: Source, before: Extent, now: Extent) -> int:
@@ -114,16 +119,19 @@ def catch_up(catalog: Any, store: Store, source: Source, now: Extent, progress: 
         progress: Told how far it is.
     """
     before, changes = known(store, source), Changes()
+    complete = True
     if now.newest != before.newest:
         filters = f"/{_since(before)}" if before.newest else ""
         rows = paged(catalog, source.path + filters, wanted=source.wanted)
+        complete = False
         for n, row in enumerate(rows, 1):
+            complete |= row["RMT"] == now.newest
             _keep(store, source, row, changes)
             if n % 1000 == 0:
                 progress(f"{source.name}: read {n} rows")
-    if store.row_count(source.name) != now.rows:
+    if not complete or store.row_count(source.name) != now.rows:
         _compare(catalog, store, source, now, changes, progress)
-    store.note_source(source.name, store.row_count(source.name), now.newest)
+    store.note_source(source.name, store.row_count(source.name), now.newest, now.since)
     return changes
 
 
@@ -164,5 +172,15 @@ def _keep(store: Store, source: Source, row: Row, changes: Changes) -> None:
 
 
 def _since(before: Extent) -> str:
-    moment = datetime.fromisoformat(before.newest) - OVERLAP
-    return f"RMT::geq::{urlquote(moment.isoformat(), '')}"
+    return f"RMT::geq::{urlquote(before.since, '')}"
+
+
+def _unsure_since(time: str) -> str:
+    """Half a minute before a time, which is as HTTP or as the catalog writes it."""
+    if not time:
+        return ""
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        moment = parsedate_to_datetime(time)
+    return (moment - OVERLAP).isoformat()

@@ -29,7 +29,9 @@ T = TypeVar("T")
 
 _TABLES = f"""
 CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE source (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, newest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE source (
+  name TEXT PRIMARY KEY, rows INTEGER NOT NULL, newest TEXT NOT NULL, since TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE row (
   source TEXT, rid TEXT, rmt TEXT NOT NULL, of TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (source, rid)
 ) WITHOUT ROWID;
@@ -217,13 +219,13 @@ class Store:
         """How many rows of a source are kept."""
         return int(self.db.execute("SELECT count(*) FROM row WHERE source = ?", (source,)).fetchone()[0])
 
-    def note_source(self, source: str, rows: int, newest: str) -> None:
+    def note_source(self, source: str, rows: int, newest: str, since: str) -> None:
         """Note how far a source was read."""
-        self.db.execute("INSERT OR REPLACE INTO source VALUES (?, ?, ?)", (source, rows, newest))
+        self.db.execute("INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?)", (source, rows, newest, since))
 
-    def sources(self) -> dict[str, tuple[int, str]]:
-        """How far each source was read: how many rows are kept, and the newest time of change."""
-        return {name: (rows, newest) for name, rows, newest in self.db.execute("SELECT * FROM source")}
+    def sources(self) -> dict[str, tuple[int, str, str]]:
+        """How far each source was read: how many rows are kept, the newest time of change, and where to go on."""
+        return {name: (rows, newest, since) for name, rows, newest, since in self.db.execute("SELECT * FROM source")}
 
     def _begun(self) -> bool:
         try:
