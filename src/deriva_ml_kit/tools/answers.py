@@ -92,8 +92,9 @@ class Page(Answer):
         found = document[self.ROWS]
         rows, notes = [], []
         room = LIMIT_BYTES - NOTES_BYTES - size(document | {self.ROWS: [], "shortened": []})
+        longest = LONG_TEXT if len(found) > 1 else LIMIT_BYTES  # who asks for one row wants to read it
         for number, row in enumerate(found):
-            cut = _Cut(text=LONG_TEXT)
+            cut = _Cut(text=longest)
             rows.append(cut.of(row, f"{self.ROWS}[{number}]"))
             room -= size(rows[-1]) + len(", ")
             if room < 0 and number:  # the first is shown in any case, cut as far as it must be

@@ -102,6 +102,13 @@ def test_a_page_that_is_cut_says_where_it_goes_on():
     ]
 
 
+def test_the_text_of_a_single_row_is_shown_as_far_as_there_is_room():
+    text = "x" * (3 * LONG_TEXT)
+
+    assert page([{"text": text}])["records"] == [{"text": text}]
+    assert [len(row["text"]) for row in page([{"text": text}] * 2)["records"]] == [LONG_TEXT + 1] * 2
+
+
 def test_a_page_that_fits_goes_on_behind_its_last_row_if_there_are_more():
     document = Rows.of([{"a": 1}, {"a": 2}], total=10, cursor=str).as_json()
 
@@ -132,7 +139,7 @@ def test_a_large_field_beside_the_rows_is_cut_and_not_the_rows():
 
 
 def test_a_long_text_in_a_row_is_cut_with_a_note_of_its_length():
-    document = page([{"text": "x" * 5_000}])
+    document = page([{"text": "x" * 5_000}, {"text": ""}])
 
     assert document["records"][0]["text"] == "x" * LONG_TEXT + "…"
     assert document["shortened"] == ["records[0].text: the first 2000 of 5000 characters"]

@@ -16,9 +16,9 @@ from typing import Any
 from deriva.core import urlquote
 from deriva.core.ermrest_model import Table
 
-from deriva_ml_kit.mainline.catalog.lookup import rows_with
+from deriva_ml_kit.mainline.catalog.lookup import LOOKUP_BATCH, rows_with
 from deriva_ml_kit.mainline.catalog.paths import Link
-from deriva_ml_kit.mainline.catalog.rows import Row, any_of, table_name
+from deriva_ml_kit.mainline.catalog.rows import Row, any_of, batches, table_name
 from deriva_ml_kit.mainline.dataset.elements import element_types
 from deriva_ml_kit.mainline.denormalize.join import beside, values_of
 from deriva_ml_kit.mainline.denormalize.live import CatalogSource
@@ -76,6 +76,21 @@ class Part:
 
 class PagedCatalogSource(CatalogSource):
     """A dataset of a catalog, of whose rows a part is wanted."""
+
+    @cached_property
+    def _datasets(self) -> set[str]:
+        """The dataset and those in it; of very many those that have members, so that one request can name them."""
+        every = super()._datasets
+        if len(every) <= LOOKUP_BATCH:
+            return every
+        kinds = [kind for kind in element_types(self._ml) if kind.table.name != "Dataset"]
+        paths = [
+            f"/attributegroup/{kind.links_path}/{any_of(kind.dataset_column, batch)}/Dataset:={urlquote(kind.dataset_column, '')}"
+            for kind in kinds
+            for batch in batches(sorted(every), LOOKUP_BATCH)
+        ]
+        with_members = {row["Dataset"] for path in paths for row in self._ml.catalog.get(path).json()}
+        return with_members or {self._dataset_rid}
 
     @cached_property
     def member_counts(self) -> dict[str, int]:
