@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from deriva_ml_kit.tools.answers import Answer, Page
+from deriva_ml_kit.tools.answers import LIMIT_BYTES, Answer, Page
 from deriva_ml_kit.tools.failure import Code
 from deriva_ml_kit.tools.registry import Tool, names_of, tools
 
@@ -42,7 +42,7 @@ uv run deriva-ml-kit tool 'deriva_ml_get_feature(target_table="Image", feature_n
 **Which catalog.** Every tool but those marked *project* takes `hostname` and `catalog_id`. Where a call leaves them
 out, `src/configs/catalog.json` of the project says which catalog is meant.
 
-**Reading on.** Answers are cut at 36,000 bytes. Lists say `count`, `total` and `truncated`, and take `limit`; give
+**Reading on.** Answers are cut at {limit:,} bytes. Lists say `count`, `total` and `truncated`, and take `limit`; give
 `next_cursor` as `cursor` to get what follows. `shortened` names what was cut, `next_step` says what to call next.
 
 **Writing.** Tools marked *writes* take `dry_run=True`: they check everything, say what would be written, and write
@@ -76,7 +76,7 @@ def main() -> int:
 def reference() -> str:
     """The whole file."""
     codes = textwrap.fill(", ".join(f"`{code}`" for code in Code), 118)
-    parts = [INTRODUCTION.format(codes=codes)]
+    parts = [INTRODUCTION.format(codes=codes, limit=LIMIT_BYTES)]
     for name, group in groupby(tools().values(), key=lambda each: each.function.__module__):
         parts.append(f"## {_subject(name)}\n")
         parts += ["\n".join(_described(each)) for each in group]

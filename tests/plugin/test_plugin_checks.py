@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from plugin_checks import commands, snippets
+from plugin_checks import calls, commands, snippets
 from plugin_checks.documents import SKILLS, Document
 
 STORAGE = SKILLS / "manage-deriva-storage"
@@ -78,3 +78,35 @@ def test_a_document_is_taken_apart_with_line_numbers(tmp_path: Path):
     assert [(span.line, span.language, span.text) for span in document.fences] == [(8, "bash", "a `b`\n")]
     assert [(span.line, span.text) for span in document.inline_code] == [(11, "c")]
     assert [(span.line, span.text) for span in document.links] == [(11, "e.md")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'deriva_ml_get_feature(hostname="data.example.org", catalog_id="1", target_table="Image", feature_name="X")',
+        'first deriva_ml_bag_info(dataset_rid="<dataset_rid>"), then\nbump_version("<patch|minor|major>")',
+        "deriva_ml_validate_execution_configuration(hostname=..., catalog_id=..., config={...})",
+        'deriva_ml_denormalize_dataset(\n    dataset_rid="<dev_rid>",\n    include_tables=["Image (1)"],\n)',
+        "`rag_index_schema()` and deriva_ml_kit.tools; ml.create_table(nothing=1)",
+    ],
+)
+def test_a_true_call_passes(text: str):
+    assert calls.calls(text)
+    assert calls.unknown(text) + calls.complaints(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("call deriva_ml_get_features", "did you mean 'deriva_ml_get_feature'"),
+        ("uv run deriva-ml-kit tool list_vocabulary", "did you mean 'list_vocabular"),
+        ('deriva_ml_bag_info(rid="<dataset_rid>")', "rid: there is no such argument"),
+        ("deriva_ml_bag_info()", "dataset_rid: is missing"),
+        ("deriva_ml_bag_info(dataset_rid=rid)", "dataset_rid=rid is no value"),
+        ("deriva_ml_bag_info(dataset_rid=..., hots=...)", "there is no argument hots"),
+        ('deriva_ml_bag_info(dataset_rid="<my_rid>")', "unknown placeholder <my_rid>"),
+        ('bump_version("huge")', "Input should be 'patch', 'minor' or 'major'"),
+    ],
+)
+def test_a_wrong_call_is_a_complaint(text: str, complaint: str):
+    assert complaint in "\n".join(calls.unknown(text) + calls.complaints(text))

@@ -9,18 +9,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from plugin_checks import commands, snippets
+from plugin_checks import calls, commands, snippets
 from plugin_checks.documents import ROOT, SKILLS, Document, Span, fences, printed
+
+from deriva_ml_kit.cli.tool import parser_of
+from deriva_ml_kit.tools.registry import tools
 
 LANGUAGES = {"bash", "python", "json", "toml", "csv", "markdown", "text"}
 PROGRAMS = re.compile(r"(uv|git|cp|mkdir|eval|gh|pip) \S")
 
-# What the documents would get from their writers' machines or plans, and from tools that are not in this version.
-FORBIDDEN = re.compile(
-    r"/(root|home|tmp)/"
-    r"|\bderiva_ml_(?!kit\b)[a-z_]+"
-    r"|\blist_vocabulary_terms\(hostname|\brag_index_schema\b"
-)
+# What the documents would get from their writers' machines or plans.
+FORBIDDEN = re.compile(r"/(root|home|tmp)/")
 
 every_document = pytest.mark.parametrize("document", printed(), ids=lambda document: document.name)
 
@@ -63,6 +62,19 @@ def test_printed_python_imports_what_exists_and_calls_it_as_it_wants_to_be_calle
     counted["calls"] += snippets.calls(span.text)
 
     assert snippets.complaints(span.text) == []
+
+
+@every_document
+def test_tools_that_are_named_are_there(document: Document):
+    assert calls.unknown(document.text) == []
+
+
+@every_document
+def test_printed_calls_of_tools_bind_to_their_arguments(document: Document, counted: Counter[str]):
+    spans = [*document.inline_code, *document.fences]
+    counted["tool calls"] += sum(len(calls.calls(span.text)) for span in spans)
+
+    assert [f"{span.where}: {said}" for span in spans for said in calls.complaints(span.text)] == []
 
 
 @every_document
@@ -135,6 +147,7 @@ def all_parsers() -> list[argparse.ArgumentParser]:
         commands.parser_of_program(name)
         for name in ("deriva-local", "deriva-ml-kit", "deriva-ml-run", "deriva-ml-run-notebook", "cycle-zero")
     ]
+    found += [parser_of(tool) for tool in tools().values()]
     return [part for parser in found if parser is not None for part in with_subcommands(parser)]
 
 
