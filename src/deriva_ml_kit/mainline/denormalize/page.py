@@ -83,10 +83,10 @@ class PagedCatalogSource(CatalogSource):
         every = super()._datasets
         if len(every) <= LOOKUP_BATCH:
             return every
-        kinds = [kind for kind in element_types(self._ml) if kind.table.name != "Dataset"]
         paths = [
-            f"/attributegroup/{kind.links_path}/{any_of(kind.dataset_column, batch)}/Dataset:={urlquote(kind.dataset_column, '')}"
-            for kind in kinds
+            f"/attributegroup/{kind.links_path}/{any_of(kind.dataset_column, batch)}/Dataset:={column}"
+            for kind in element_types(self._ml)
+            if kind.table.name != "Dataset" and (column := urlquote(kind.dataset_column, ""))
             for batch in batches(sorted(every), LOOKUP_BATCH)
         ]
         with_members = {row["Dataset"] for path in paths for row in self._ml.catalog.get(path).json()}
