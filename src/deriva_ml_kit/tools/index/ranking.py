@@ -13,10 +13,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from deriva_ml_kit.tools.index.documents import FIELDS, Document, Kind, storable
-from deriva_ml_kit.tools.index.store import KIND_BITS, Store
+from deriva_ml_kit.tools.index.store import KIND_BITS, Store, numbers
 from deriva_ml_kit.tools.index.words import either, every, every_word, nearest_word, plain, query_words, slips_between
 
-OF_A_KIND = 40  # candidates of each kind that are looked at
+OF_A_KIND = 40  # candidates of each kind that are looked at, and more if more are wanted
 ENOUGH = 100  # documents with all words, so that those with some need not be looked for
 COMMON = 20_000  # documents that a word is in, so that it says little by itself
 STEMS, STEM_SLIPS = 12, 3  # stems that are looked at for a word that is nowhere, and how far they may be from its own
@@ -42,10 +42,12 @@ HANDED_ON = {Kind.FEATURE: 0.6, Kind.VOCABULARY: 0.5, Kind.COLUMN: 0.3}
 SPOKEN = {kind.value: kind for kind in Kind} | {"run": Kind.EXECUTION, "label": Kind.FEATURE}
 # The numbers of documents say of which kind they are.
 _CANDIDATES = f"""
-WITH hit AS MATERIALIZED (SELECT rowid AS id, -bm25(text, {WEIGHTS}) AS score FROM text WHERE text MATCH ?)
+WITH hit AS MATERIALIZED (
+  SELECT rowid AS id, -bm25(text, {WEIGHTS}) AS score FROM text WHERE text MATCH ? AND rowid BETWEEN ? AND ?
+)
 SELECT id, score FROM (
   SELECT id, score, row_number() OVER (PARTITION BY id >> {KIND_BITS} ORDER BY score DESC, id) AS place FROM hit
-) WHERE place <= {OF_A_KIND}
+) WHERE place <= ?
 """
 _COLUMNS = ", ".join(FIELDS)
 
@@ -90,7 +92,7 @@ def find(store: Store, query: str, kinds: Collection[str] = (), limit: int = 10)
     found = Found()
     asked = _asked(said := query_words(query))
     words = _known(store, said, found.corrected)
-    scores = _scores(store, words) if words else {}
+    scores = _scores(store, words, kinds, limit) if words else {}
     documents = _documents(store, scores)
     for number, document in documents.items():
         scores[number] *= WORTH[Kind(document.kind)]
@@ -128,16 +130,29 @@ def _asked(words: Collection[str]) -> set[Kind]:
     return {SPOKEN[form] for word in words for form in (word, word.removesuffix("s")) if form in SPOKEN}
 
 
-def _scores(store: Store, words: dict[str, int]) -> dict[int, float]:
+def _scores(store: Store, words: dict[str, int], kinds: Collection[str], limit: int) -> dict[int, float]:
     """Documents that may fit, and how well; `words` says in how many documents each is."""
-    complete = dict(store.db.execute(_CANDIDATES, (every(words),)))
+    if not kinds:
+        return _within(store, words, (0, numbers(list(Kind)[-1])[1]), limit, max(limit, ENOUGH))
+    scores: dict[int, float] = {}
+    for kind in {*kinds, Kind.TERM} if HANDED_ON.keys() & kinds else kinds:
+        scores |= _within(store, words, numbers(kind), limit, limit)
+    return scores
+
+
+def _within(store: Store, words: dict[str, int], bounds: tuple[int, int], limit: int, enough: int) -> dict[int, float]:
+    """Documents in a range of numbers; those with some of the words only if too few have all."""
+
+    def candidates(expression: str) -> dict[int, float]:
+        return dict(store.db.execute(_CANDIDATES, (expression, *bounds, max(limit, OF_A_KIND))))
+
+    complete = candidates(every(words))
     if len(words) == 1:
         return complete
     scores = {number: score * ALL_WORDS for number, score in complete.items()}
-    if len(complete) < ENOUGH:
+    if len(complete) < enough:
         telling = [word for word, count in words.items() if count < COMMON] or ([] if complete else list(words))
-        some = store.db.execute(_CANDIDATES, (either(telling),)) if telling else ()
-        scores = dict(some) | scores
+        scores = (candidates(either(telling)) if telling else {}) | scores
     return scores
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -191,6 +192,19 @@ def test_finds_only_the_kinds_that_are_wanted(index: Store) -> None:
     for kind in Kind:
         found = ranking.find(index, "grade slide eye training dry subject", [kind], limit=50)
         assert {hit.document.kind for hit in found.hits} <= {kind}
+
+
+def test_a_kind_is_found_however_many_of_another_there_are(tmp_path: Path) -> None:
+    with Store(tmp_path / "index.sqlite") as index:
+        for n in range(150):
+            row = {"Description": f"Training on retina, run {n}", "Status": "Uploaded"}
+            index.put(described.execution("deriva-ml:Execution", f"2-E{n}", row, {}))
+        for kind in (Kind.TABLE, Kind.SCHEMA, Kind.WORKFLOW):
+            for n in range(60):
+                index.put(Document(f"{kind}:{n}", "model", kind, f"Training retina {n}"))
+        index.put(Document("f", "model", Kind.FEATURE, "Thickness of Retina"))
+        assert titles(index, "training retina", Kind.FEATURE) == ["Thickness of Retina"]
+        assert len(ranking.find(index, "training retina", [Kind.EXECUTION], limit=100).hits) == 100
 
 
 def test_a_snippet_is_short_and_shows_the_word() -> None:
