@@ -140,7 +140,7 @@ def version_of(given: Any) -> tuple[Any | None, Literal["", "version_missing", "
         return None, "version_missing"
     try:
         return own(given), ""
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None, "version_unreadable"
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from deriva_ml_kit.mainline.validation.report import WorkflowSpecResult
 
 SHOWN = 20
+LONGEST = 500
 
 
 class WorkflowResult(BaseModel):
@@ -108,6 +109,8 @@ def _recorded(call: Call, text: str) -> list[str]:
     """RIDs of workflows of this name, URL or checksum, the newest first."""
     from deriva.core import urlquote  # noqa: PLC0415  (takes seconds)
 
+    if len(text) > LONGEST:  # no request can hold it
+        return []
     value = urlquote(text, "")
     path = f"{call.ml.ml_schema}:Workflow/Name={value};URL={value};Checksum={value}"
     return [row["RID"] for row in part(call.ml.catalog, path, 5, sort=NEWEST_FIRST)[0]]

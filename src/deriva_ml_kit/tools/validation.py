@@ -35,7 +35,6 @@ class DatasetResult(BaseModel):
     version: str | None
     valid: bool
     reasons: list[str]
-    warnings: list[str]
     actual_table: str | None = Field(description="Table of the RID, if it is no dataset")
     available_versions: list[str] | None = Field(description="Newest first, if the one asked for is missing")
     dataset_name: str | None
@@ -106,7 +105,7 @@ def deriva_ml_validate_execution_configuration(
     ]
     dataset_results = [
         DatasetResult.model_validate(
-            result.model_dump(exclude={"spec", "reasons", "valid"})
+            result.model_dump(exclude={"spec", "reasons", "valid", "warnings"})
             | {"place": each.place, "rid": each.rid, "role": each.role, "version": _text(each.version)}
             | {"valid": not found, "reasons": [problem.reason for problem in found]}
         )
@@ -120,7 +119,7 @@ def deriva_ml_validate_execution_configuration(
     return ValidationAnswer(
         valid=not problems,
         problems=problems,
-        warnings=[*given.warnings, *_warnings(config, dataset_results)],
+        warnings=[*given.warnings, *_warnings(config, given.datasets)],
         dataset_results=dataset_results,
         asset_results=asset_results,
         workflow_result=workflow,
@@ -170,6 +169,9 @@ def _of_datasets(call: Call, given: Sequence[Input], results: Sequence[DatasetSp
             yield [_problem(each, "version_in_development", message, f"Release it first: {_release(call, rid)}", there)]
         elif result.reasons:
             yield [_problem(each, "version_not_found", f"Dataset {rid} has no version {version}.", pin, there)]
+        elif result.warnings:
+            message = f"Dataset {rid} is marked as deleted, so that no execution can fetch it."
+            yield [_problem(each, "dataset_deleted", message)]
         else:
             yield []
 
@@ -213,7 +215,7 @@ def _elsewhere(call: Call, config: Mapping[str, Any]) -> Iterator[Problem]:
     if not isinstance(said, Mapping):
         return
     here = {"hostname": call.hostname, "catalog_id": call.catalog_id}
-    there = {name: str(said[name]) for name in here if said.get(name) not in UNSET}
+    there = {name: str(said[name]).removeprefix("https://").rstrip("/") for name in here if said.get(name) not in UNSET}
     if any(here[name] != value for name, value in there.items()):
         arguments = ", ".join(f'{name}="{value}"' for name, value in there.items())
         yield Problem(
@@ -224,11 +226,7 @@ def _elsewhere(call: Call, config: Mapping[str, Any]) -> Iterator[Problem]:
         )
 
 
-def _warnings(config: Mapping[str, Any], datasets: Sequence[DatasetResult]) -> Iterator[Problem]:
-    for each in datasets:
-        if "dataset_deleted" in each.warnings:
-            message = f"Dataset {each.rid} is marked as deleted."
-            yield Problem(place=each.place, reason="dataset_deleted", message=message)
+def _warnings(config: Mapping[str, Any], datasets: Sequence[Input]) -> Iterator[Problem]:
     if not datasets:
         yield Problem(place="datasets", reason="no_datasets", message="It names no datasets.")
     if config.get("description") in UNSET:

@@ -363,6 +363,8 @@ def test_datasets_that_are_deleted_or_have_no_version_are_shown_as_they_are(lab:
     assert (members["version"], members["members"]) == (None, [])
     assert listed[gone]["deleted"]
     assert (gone in alive, unfinished["RID"] in alive) == (False, True)
+    checked = lab.ask("deriva_ml_validate_execution_configuration", config={"datasets": [f"{gone}@0.1.0"]})
+    assert [each["reason"] for each in checked["problems"]] == ["dataset_deleted"]
     assert lab.refuse("deriva_ml_bag_info", dataset_rid=gone)["code"] == "conflict"
     assert lab.refuse("deriva_ml_bag_info", dataset_rid=unfinished["RID"])["code"] == "conflict"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deriva_ml_kit.tools.configurations import Configuration, read
+from deriva_ml_kit.tools.configurations import Configuration, read, version_of
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -59,6 +59,14 @@ def test_nothing_that_is_named_is_passed_over_in_silence(document: dict[str, Any
     for key in told:
         is_empty = document[key] in unset or (isinstance(document[key], dict) and _empty(document[key]))
         assert (key in ("datasets", "assets") and is_empty) or any(each.place.startswith(key) for each in said)
+
+
+@settings(deadline=None)  # the first example imports what takes seconds
+@given(VALUES | st.lists(st.floats() | st.integers(), min_size=3, max_size=3))
+def test_whatever_stands_for_a_version_is_one_or_is_told(given_version: Any) -> None:
+    version, wrong = version_of(given_version)
+
+    assert (version is None) == bool(wrong)
 
 
 def _empty(value: dict[str, Any]) -> bool:
@@ -186,6 +194,7 @@ def test_a_workflow_that_is_not_recorded_yet_needs_a_name_and_known_types(ask: A
     nameless = _validate(ask, {"workflow": {"type": "Gradin"}})
     known = _validate(ask, {"workflow": {"name": "Any", "type": "Grading", "url": "https://example.org/g.py"}})
     typeless = _validate(ask, {"workflow": {"name": "Any"}})
+    long = _validate(ask, {"workflow": "x" * 5000})
     strange = _validate(ask, {"workflow": clinic.rids["Ann"]})
     by_name = _validate(ask, {"workflow": "Grading"})
 
@@ -194,6 +203,7 @@ def test_a_workflow_that_is_not_recorded_yet_needs_a_name_and_known_types(ask: A
     assert (known["valid"], known["workflow_result"]["rid"]) == (True, clinic.rids["Grading"])
     assert typeless["workflow_result"]["reasons"] == ["workflow_type_missing"]
     assert strange["workflow_result"]["reasons"] == ["not_a_workflow"]
+    assert long["workflow_result"]["reasons"] == ["not_a_rid"]
     assert by_name["problems"][0]["candidates"] == [clinic.rids["Grading"]]
 
 
