@@ -3,6 +3,10 @@
 In: named arguments. Out: an answer of bounded size, or an error as data; never a traceback.
 
     registry      the tools by name; a function's signature becomes the model of its arguments
+    types         arguments that many tools have in common
+    given         arguments as agents write them: what is understood, and what no tool can take
+    written       a call as it is written in a document
+    place         which catalog a call is about
     call          what a tool is given beside its arguments: catalog, project, progress, cancellation
     connections   one connection for one call at a time, and never one whose schema is out of date
     answers       models of answers: pages, bounds, what to do next
