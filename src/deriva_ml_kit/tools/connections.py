@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from deriva_ml_kit.mainline import DerivaML
 
 KEPT = 4  # idle connections of a catalog
-PATIENCE_S = 1.0
+PATIENCE_S = 5.0  # how long a call waits for a connection of another; making one costs as much as ten calls
 # What a first connection imports, and the trust in a local catalog, are not for two threads at once.
 _preparing = threading.Lock()
 
@@ -51,8 +49,8 @@ class Connections:
 
     def __init__(self) -> None:
         self._idle: dict[tuple[str, str], list[Connection]] = defaultdict(list)
-        self._making: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
-        self._lock = threading.Lock()
+        self._making: Counter[tuple[str, str]] = Counter()
+        self._changed = threading.Condition()
 
     def take(self, hostname: str, catalog_id: str) -> Connection:
         """A connection that sees the catalog as it is now.
@@ -64,8 +62,7 @@ class Connections:
         _prepare(hostname)
         from deriva.core import get_credential  # noqa: PLC0415  (takes seconds)
 
-        from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415
-        from deriva_ml_kit.mainline.catalog.connection import explained, reachable  # noqa: PLC0415
+        from deriva_ml_kit.mainline.catalog.connection import reachable  # noqa: PLC0415
         from deriva_ml_kit.mainline.errors import (  # noqa: PLC0415
             DerivaMLAuthenticationError,
             DerivaMLConfigurationError,
@@ -74,18 +71,13 @@ class Connections:
         try:
             reachable(hostname)  # an idle connection would try for long
             credential = get_credential(hostname)
-            if idle := self._reusable(hostname, catalog_id, credential):
-                return idle
-            with self._one_at_a_time(hostname, catalog_id):
-                if idle := self._reusable(hostname, catalog_id, credential):
+            while idle := self._idle_or_our_turn(hostname, catalog_id):
+                if idle.credential == credential and _snaptime(idle.ml.catalog) == idle.snaptime:
                     return idle
-                try:
-                    snaptime = _snaptime_at(hostname, catalog_id, credential)
-                except Exception as error:
-                    raise explained(error, hostname, catalog_id) from error
-                return Connection(
-                    hostname, catalog_id, DerivaML(hostname, catalog_id, credential=credential), snaptime, credential
-                )
+            try:
+                return _new(hostname, catalog_id, credential)
+            finally:
+                self._made(hostname, catalog_id)
         except DerivaMLAuthenticationError:
             raise
         except DerivaMLConfigurationError as error:
@@ -93,33 +85,26 @@ class Connections:
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next call."""
-        with self._lock:
+        with self._changed:
             idle = self._idle[connection.hostname, connection.catalog_id]
             if connection.snaptime and len(idle) < KEPT:
                 idle.append(connection)
+                self._changed.notify_all()
 
-    @contextmanager
-    def _one_at_a_time(self, hostname: str, catalog_id: str) -> Iterator[None]:
-        """Who waits here for a moment often finds a connection that was given back: to make one costs ten calls."""
-        with self._lock:
-            making = self._making[hostname, catalog_id]
-        waited = making.acquire(timeout=PATIENCE_S)
-        try:
-            yield
-        finally:
-            if waited:
-                making.release()
+    def _idle_or_our_turn(self, hostname: str, catalog_id: str) -> Connection | None:
+        """An idle connection; None if there is none and we are to make one."""
+        place = (hostname, catalog_id)
+        with self._changed:
+            self._changed.wait_for(lambda: self._idle[place] or not self._making[place], PATIENCE_S)
+            if self._idle[place]:
+                return self._idle[place].pop()
+            self._making[place] += 1
+            return None
 
-    def _reusable(self, hostname: str, catalog_id: str, credential: Any) -> Connection | None:
-        while idle := self._pop(hostname, catalog_id):
-            if idle.credential == credential and _snaptime(idle.ml.catalog) == idle.snaptime:
-                return idle
-        return None
-
-    def _pop(self, hostname: str, catalog_id: str) -> Connection | None:
-        with self._lock:
-            idle = self._idle[hostname, catalog_id]
-            return idle.pop() if idle else None
+    def _made(self, hostname: str, catalog_id: str) -> None:
+        with self._changed:
+            self._making[hostname, catalog_id] -= 1
+            self._changed.notify_all()
 
 
 def _prepare(hostname: str) -> None:
@@ -131,6 +116,17 @@ def _prepare(hostname: str) -> None:
             # Else each DerivaML puts one there and takes it away, and two at once leave theirs behind.
             logging.getLogger().addHandler(logging.NullHandler())
         local.prepare(hostname)
+
+
+def _new(hostname: str, catalog_id: str, credential: Any) -> Connection:
+    from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.mainline.catalog.connection import explained  # noqa: PLC0415
+
+    try:
+        snaptime = _snaptime_at(hostname, catalog_id, credential)
+    except Exception as error:
+        raise explained(error, hostname, catalog_id) from error
+    return Connection(hostname, catalog_id, DerivaML(hostname, catalog_id, credential=credential), snaptime, credential)
 
 
 def _snaptime_at(hostname: str, catalog_id: str, credential: Any) -> str | None:

@@ -15,7 +15,7 @@ from deriva_ml_kit.tools.failure import Code, Failure
 from deriva_ml_kit.tools.invoke import Outcome, failed, invoke
 from deriva_ml_kit.tools.registry import SECONDS, Effect, Tool, tools
 
-AT_ONCE = 16
+AT_ONCE = 8  # with more they wait for the processor, not for catalogs
 PROGRESS_EVERY_S = 0.2
 
 Tell = Callable[[float, float | None, str], Coroutine[Any, Any, None]]
