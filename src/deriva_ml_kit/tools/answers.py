@@ -19,6 +19,7 @@ LIMIT_BYTES = 17_000
 LONG_TEXT = 2_000
 SHOWN_NOTES = 20
 NOTES_BYTES = 2_000  # of what was cut, and where to go on
+LESS_AT_ONCE = "Some was cut, see shortened; ask about less at once to see it whole."
 
 
 class Answer(BaseModel):
@@ -126,6 +127,8 @@ def bounded(document: dict[str, Any], limit: int = LIMIT_BYTES, *, whole: str = 
     while size(made) > limit and step < _Cut.STEPS:
         made = _pruned(document, _Cut.step(step), whole)
         step += 1
+    if made.get("shortened") and "next_step" in made and not (made["next_step"] or made.get("next_cursor")):
+        made["next_step"] = LESS_AT_ONCE
     return made
 
 

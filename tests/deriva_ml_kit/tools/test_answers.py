@@ -102,6 +102,15 @@ def test_a_page_that_is_cut_says_where_it_goes_on():
     ]
 
 
+def test_what_is_cut_and_has_no_next_page_is_to_be_asked_for_in_parts():
+    cut = Rows.of([{"a": 1}], total=1, cursor=str, about="x" * 100_000)
+
+    assert "ask about less at once" in cut.as_json()["next_step"]
+    cut.next_step = "get_table()"
+    assert cut.as_json()["next_step"] == "get_table()"
+    assert Rows.of([{"a": 1}], total=1, cursor=str).as_json()["next_step"] is None
+
+
 def test_the_text_of_a_single_row_is_shown_as_far_as_there_is_room():
     text = "x" * (3 * LONG_TEXT)
 
