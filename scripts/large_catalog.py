@@ -3,9 +3,10 @@
     uv run python scripts/large_catalog.py [--rows 100000] [--json] [--only deriva_ml_list_executions]
 
 A `deriva-local` is started in a temporary folder, and removed again. Its catalog gets as many rows as --rows of each: a
-domain table, terms, assets, feature values, executions, datasets, and links of one dataset, one execution and one asset
-with all the others; among them long texts and texts that are not ASCII. Each tool is then called, and called again for
-the next pages, three in all. With --hostname and --catalog-id, a catalog that this program made before is looked at.
+domain table, terms, assets, feature values, executions, datasets, members of one dataset, runs that used it, outputs
+and children of one run, uses of one asset; among them long texts and texts that are not ASCII. Each tool is then
+called, and called again for the next pages, three in all. With --hostname and --catalog-id, a catalog that this program
+made before is looked at.
 
 Exits with 1 if an answer has more than 25,000 tokens, takes more than 10 seconds (to index: 300), is an error, or
 leaves something out without saying how to go on. An answer stands twice in what MCP sends, as text and as structure. No
@@ -212,7 +213,7 @@ def _rows(catalog: Any, count: int) -> None:
     fill("deriva-ml:Dataset_Dataset", inside)
     fill("lab:Dataset_Image", ({"Dataset": datasets[0], "Image": rid} for rid in images))
     fill("deriva-ml:Dataset_Execution", ({"Dataset": datasets[0], "Execution": rid} for rid in runs))
-    fill("deriva-ml:Dataset_Execution", ({"Dataset": rid, "Execution": runs[0]} for rid in datasets[1:]))
+    fill("deriva-ml:Dataset_Execution", ({"Dataset": rid, "Execution": runs[0]} for rid in datasets[1 : count // 100]))
     values = (  # the last tenth has no label
         {"Image": rid, "Execution": runs[n], "Finding": names[n], "Feature_Name": "Diagnosis"}
         for n, rid in enumerate(images[: count * 9 // 10])

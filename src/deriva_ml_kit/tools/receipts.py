@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deriva_ml_kit.tiers.receipt import Receipt
     from deriva_ml_kit.tools.call import Call
 
-AT_ONCE = 40  # receipts of the catalog that one call fetches, each a file
+AT_ONCE = 20  # receipts of the catalog that one call fetches, each a file
 _CURSOR = re.compile(r"local:(?P<number>\d{1,9})|catalog:(?P<made>[^,]+),(?P<asset>[0-9A-Z-]+)")
 
 

@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.catalog
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "large_catalog.py"
-ROWS = 500
+ROWS = 200
 
 
 @pytest.fixture(scope="module")
