@@ -115,7 +115,6 @@ def deriva_ml_validate_execution_configuration(
         AssetResult.model_validate(result.model_dump(exclude={"spec"}) | {"place": each.place, "rid": each.rid})
         for each, result in zip(given.assets, report.asset_results, strict=True)
     ]
-    first = given.datasets[0] if given.datasets and not problems else None
     return ValidationAnswer(
         valid=not problems,
         problems=problems,
@@ -124,10 +123,16 @@ def deriva_ml_validate_execution_configuration(
         asset_results=asset_results,
         workflow_result=workflow,
         cross_spec_issues=issues,
-        next_step=call.example("deriva_ml_bag_info", dataset_rid=first.rid, version=dataset_results[0].version)
-        if first
-        else None,
+        next_step=_next(call, dataset_results, sound=not problems),
     )
+
+
+def _next(call: Call, datasets: Sequence[DatasetResult], *, sound: bool) -> str | None:
+    if not sound:
+        return f"Correct what problems name, then call {call.tool} again: what was cut here is named then."
+    if not datasets:
+        return None
+    return call.example("deriva_ml_bag_info", dataset_rid=datasets[0].rid, version=datasets[0].version)
 
 
 def _looked_up(call: Call, given: Configuration) -> ExecutionConfigurationValidationReport:
