@@ -104,6 +104,7 @@ def definition_of(
     draft = _Draft(ml, schema, name, {each.name: each for each in columns})
     faults = [
         *_name_faults(name, "table"),
+        *_taken_faults(ml, name),
         *draft.column_faults(columns, [*builtin_types]),
         *(fault for number, each in enumerate(foreign_keys) for fault in draft.reference_faults(number, each)),
         *(fault for number, each in enumerate(keys) for fault in draft.unknown_columns(each, f"keys[{number}]")),
@@ -232,6 +233,12 @@ class _Draft:
                     on_delete=key.on_delete,
                 )
             )
+
+
+def _taken_faults(ml: DerivaML, name: str) -> Iterator[Fault]:
+    """DerivaML finds its tables by their names alone, and the domain's first: it would take this for its own."""
+    if name in ml.model.schemas[ml.ml_schema].tables:
+        yield Fault("DerivaML has a table of this name", column="table", value=name, remedy="choose another name")
 
 
 def _default_faults(column: ColumnSpec) -> Iterator[Fault]:

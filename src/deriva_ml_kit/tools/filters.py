@@ -57,7 +57,7 @@ Literal = Callable[[Any], str]
 def _one(column: str, wanted: Any, literal: Literal) -> str:
     if not isinstance(wanted, Mapping):
         return _any_of(column, wanted, literal) if isinstance(wanted, list) else _is(column, wanted, literal)
-    if set(wanted) != {"op", "value"}:
+    if set(wanted) != {"op", "value"} or not isinstance(wanted["op"], str):
         raise ValueError(f'{dict(wanted)!r} is no condition; write {{"op": ">=", "value": 5}}')
     operator, value = wanted["op"], wanted["value"]
     if operator == "in" and isinstance(value, list):

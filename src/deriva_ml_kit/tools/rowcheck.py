@@ -15,7 +15,8 @@ from deriva.core import urlquote
 
 from deriva_ml_kit.errors import Fault
 from deriva_ml_kit.features.schema import Column, Kind, Vocabulary, comparable, kind_of, parse
-from deriva_ml_kit.mainline.catalog.rows import table_name
+from deriva_ml_kit.mainline.catalog.paged import paged
+from deriva_ml_kit.mainline.catalog.rows import batches, table_name
 from deriva_ml_kit.nearest import suggestion
 from deriva_ml_kit.tools.described import SYSTEM
 from deriva_ml_kit.tools.filters import LONGEST
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from deriva_ml_kit.mainline import DerivaML
 
 Values = dict[str, Any]
+PAGE_ROWS = 20_000
+# From so many-th of a table on, to read all of it costs less than to ask for its rows by their values.
+WORTH_READING = 10
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ class Cells:
     column: Column
     listed: bool
     numbered: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether rows can be asked for by their values: not by lists and JSON."""
+        return not self.listed and self.column.kind is not Kind.JSON
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ def check(
     *,
     key: Sequence[str] | None,
     skip: bool,
-    tell: Callable[[int], None],
+    tell: Callable[[str], None],
 ) -> Checked | list[Fault]:
     """Check rows.
 
@@ -90,16 +99,16 @@ def check(
         given: The rows.
         key: Columns that tell one row from the others; the table's own keys where not given.
         skip: Leave out rows whose key the table has, instead of taking it as a fault.
-        tell: Called now and then with the number of rows that were read.
+        tell: Called now and then with what has been done; may raise an error to end it.
     """
-    checker = _Checker(ml, table, key)
+    checker = _Checker(ml, table, key, tell)
     for number, record in enumerate(given, start=1):
         if isinstance(record, Fault):
             checker.faults.append(record)
         else:
             checker.take(record)
         if number % 1000 == 0:
-            tell(number)
+            tell(f"{number} rows are read")
     return checker.result(skip=skip)
 
 
@@ -148,8 +157,9 @@ def _cells(column: Any) -> Cells:
 
 
 class _Checker:
-    def __init__(self, ml: DerivaML, table: Table, key: Sequence[str] | None) -> None:
+    def __init__(self, ml: DerivaML, table: Table, key: Sequence[str] | None, tell: Callable[[str], None]) -> None:
         self.ml = ml
+        self.tell = tell
         self.table = table
         self.cells = cells_of(table)
         self.faults: list[Fault] = []
@@ -159,7 +169,7 @@ class _Checker:
         self.terms: dict[str, str] = {}
         self.unknown: set[str] = set()
         own = [tuple(column.name for column in each.unique_columns) for each in table.keys]
-        self.keys = [tuple(key)] if key else [each for each in own if not set(each) & set(SYSTEM)]
+        self.keys = [tuple(key)] if key else [each for each in own if all(map(self._is_plain, each))]
         self.vocabularies: dict[str, Vocabulary] = {}
         self.references: list[Reference] = []
         for link in table.foreign_keys:
@@ -172,6 +182,10 @@ class _Checker:
             else:
                 self.references.append(Reference(columns, link.pk_table, to))
         self.resolve = lru_cache(maxsize=4096)(self._resolved)
+
+    def _is_plain(self, name: str) -> bool:
+        """Whether rows can be asked for by the values of a column."""
+        return name in self.cells and self.cells[name].is_plain
 
     def take(self, record: Given) -> None:
         """Check a row by itself."""
@@ -245,7 +259,7 @@ class _Checker:
         """Rows that name what is not there."""
         named = {number: self._tuple(row, reference.columns) for number, row in enumerate(self.rows)}
         wanted = {each for each in named.values() if each is not None}
-        there = existing(self.ml.catalog, reference.table, reference.to, wanted)
+        there = existing(self.ml.catalog, reference.table, reference.to, wanted, self.tell)
         for number, values in named.items():
             if values is not None and values not in there:
                 what = ", ".join(f"{name} {value}" for name, value in zip(reference.to, values, strict=True))
@@ -257,7 +271,8 @@ class _Checker:
     def _repeated(self, key: tuple[str, ...], *, skip: bool) -> set[int]:
         """Rows whose key the table has; those that repeat an earlier row of the input are faults."""
         named = {number: self._tuple(row, key) for number, row in enumerate(self.rows)}
-        there = existing(self.ml.catalog, self.table, key, {each for each in named.values() if each is not None})
+        wanted = {each for each in named.values() if each is not None}
+        there = existing(self.ml.catalog, self.table, key, wanted, self.tell)
         first: dict[tuple[Any, ...], int] = {}
         found: set[int] = set()
         place = ", ".join(key)
@@ -280,23 +295,32 @@ class _Checker:
         return None if None in values else values
 
     def _comparable(self, name: str, value: Any) -> Any:
-        cells = self.cells[name]
-        return json.dumps(value) if cells.listed and value is not None else comparable(cells.column, value)
+        return comparable(self.cells[name].column, value)
 
 
 def existing(
-    catalog: Any, table: Table, columns: Sequence[str], wanted: Collection[tuple[Any, ...]]
+    catalog: Any,
+    table: Table,
+    columns: Sequence[str],
+    wanted: Collection[tuple[Any, ...]],
+    tell: Callable[[str], None],
 ) -> set[tuple[Any, ...]]:
     """Those of the wanted values that rows of the table have in these columns, all in forms that can be compared."""
     place = table_name(table.schema.name, table.name)
-    if not wanted or not total(catalog, place):
+    count = total(catalog, place) if wanted else 0
+    if not count:
         return set()
     kinds = [_cells(table.columns[name]).column for name in columns]
     quoted = [urlquote(name, "") for name in columns]
+    if len(wanted) * WORTH_READING > count:
+        answers = batches(paged(catalog, place, wanted=["RID", *columns], page_rows=PAGE_ROWS), PAGE_ROWS)
+    else:
+        parts = _filters(quoted, sorted(wanted, key=str))
+        answers = (catalog.get(f"/attribute/{place}/{part}/{','.join(quoted)}").json() for part in parts)
     found: set[tuple[Any, ...]] = set()
-    for part in _filters(quoted, sorted(wanted, key=str)):
-        for row in catalog.get(f"/attribute/{place}/{part}/{','.join(quoted)}").json():
-            found.add(tuple(comparable(kind, row[name]) for kind, name in zip(kinds, columns, strict=True)))
+    for rows in answers:
+        tell(f"rows of {table.name} are compared")
+        found |= {tuple(comparable(kind, row[name]) for kind, name in zip(kinds, columns, strict=True)) for row in rows}
     return found
 
 

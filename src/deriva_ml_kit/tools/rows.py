@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -201,6 +202,8 @@ def _refuse(ml: DerivaML, table: Table, key: list[str] | None, on_existing: str)
     Raises:
         ToolError: It is one of these.
     """
+    from deriva_ml_kit.tools.rowcheck import cells_of  # noqa: PLC0415  (takes seconds)
+
     kind = kind_of_table(ml, table)
     if kind in WAYS or (kind is Kind.ASSOCIATION and is_own_link(ml, table)):
         message = f"{table.schema.name}:{table.name} is not for plain rows (it is of kind {kind.value})."
@@ -209,6 +212,8 @@ def _refuse(ml: DerivaML, table: Table, key: list[str] | None, on_existing: str)
     for name in key or ():
         if name not in names:
             raise not_found("column", name, names, where=f"Table {table.name}")
+        if not cells_of(table)[name].is_plain:
+            raise ToolError(Code.BAD_ARGUMENT, f"key: rows cannot be told apart by {name}, which holds lists or JSON.")
     if on_existing == "skip" and not key and len(list(table.keys)) < 2:
         raise ToolError(
             Code.BAD_ARGUMENT,
@@ -235,14 +240,22 @@ def _path(call: Call, file: str | None, rows: list[dict[str, Any]] | None) -> Pa
         raise ToolError(
             Code.BAD_ARGUMENT, f"file: {file} is not in the project {project}.", remedy="Copy it there, then name it."
         )
-    if not path.is_file():
-        there = [str(each.relative_to(project)) for each in _files(path.parent) if each.suffix.lower() in SUFFIXES]
+    if not _is_file(path):
+        folder = path if path == project else path.parent
+        there = [str(each.relative_to(project)) for each in _files(folder) if each.suffix.lower() in SUFFIXES]
         raise ToolError(
             Code.NOT_FOUND, f"There is no file {file} in {project}.", candidates=nearest(file, there) or there[:12]
         )
     if path.suffix.lower() not in SUFFIXES:
         raise ToolError(Code.BAD_ARGUMENT, f"{file} is no {', '.join(SUFFIXES)} file.", remedy="Save it as CSV.")
     return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # its name is longer than any file's
+        return False
 
 
 def _files(folder: Path) -> list[Path]:
@@ -260,8 +273,10 @@ def _checked(
     from deriva_ml_kit.tools.rowcheck import check  # noqa: PLC0415  (takes seconds)
     from deriva_ml_kit.tools.rowfile import rows_of, rows_of_call  # noqa: PLC0415
 
-    def tell(count: int) -> None:
-        call.progress(count, message=f"{count} rows are read")
+    steps = itertools.count()
+
+    def tell(what: str) -> None:
+        call.progress(next(steps), message=what)
 
     try:
         given = rows_of_call(rows) if path is None else rows_of(path)

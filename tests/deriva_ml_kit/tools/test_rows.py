@@ -247,6 +247,7 @@ def test_a_key_can_be_named_where_the_table_has_none(load: Load) -> None:
     assert load("Number", rows=[{"N": 77}, {"N": 78}], on_existing="skip", key="N")["rows_skipped"] == 1
     assert load("Number", rows=[{"N": 78}], key=["N"])["code"] == "bad_argument"
     assert load("Number", rows=[{"N": 1}], key=["M"])["candidates"] == ["N"]
+    assert "lists or JSON" in load(rows=[{"Name": "x"}], key=["Tags"])["message"]
 
 
 @catalog_test

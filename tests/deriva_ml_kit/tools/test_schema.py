@@ -236,6 +236,12 @@ def test_all_that_is_wrong_with_a_table_comes_at_once(refuse_table: Any) -> None
     assert any("D: default: 'forty' is not a whole number" in line for line in said)
 
 
+def test_no_table_takes_the_name_of_one_of_derivamls(refuse_table: Any) -> None:
+    [fault] = refuse_table(table="Execution", columns=[{"name": "A"}])["faults"]
+
+    assert "DerivaML has a table" in fault["message"]
+
+
 def test_tables_of_ones_own_are_made_in_the_domain(refuse_table: Any) -> None:
     error = refuse_table(table="Mine", schema="deriva-ml", columns=[{"name": "A"}])
 
