@@ -31,7 +31,7 @@ def test_answers_are_small_and_say_how_to_go_on(local_host: Any, script: Any, tm
 
     assert [script.line(answer) for answer in answers if answer.faults] == []
     paged = {answer.tool for answer in answers if answer.page == script.PAGES}
-    assert {"get_entities", "list_vocabulary_terms", "deriva_ml_list_feature_values"} < paged
+    assert {"get_entities", "list_vocabulary_terms", "deriva_ml_list_executions"} < paged
     assert {"deriva_ml_list_dataset_members", "deriva_ml_denormalize_dataset", "deriva_ml_list_assets"} < paged
 
 
