@@ -101,7 +101,7 @@ def without_secrets(text: str) -> str:
 
 # A value behind such a name, as headers, cookies, forms, JSON and addresses have it.
 _SECRET = re.compile(
-    r"""(?P<name>\b(?:cookie|authorization|(?:[\w-]*[_-])?(?:token|password|secret)|webauthn)['"]?\s*[=:]\s*['"]?"""
+    r"""(?P<name>\b(?:cookie|authorization|(?:[\w-]{0,30}[_-])?(?:token|password|secret)|webauthn)['"]?\s*[=:]\s*['"]?"""
     r"""(?:(?:bearer|basic)\s+|webauthn=)?|\bbearer\s+(?=\S*\d)|://(?=[^/@\s]+@))[^\s'",;&@]+""",
     re.IGNORECASE,
 )

@@ -107,7 +107,7 @@ def checked(found: Tool, given: Mapping[str, Any]) -> Arguments:
         for each in error.errors(include_url=False, include_context=False):
             if each["type"] != "missing" or not refused.keys() & set(names_of(*fields[str(each["loc"][0])])):
                 said.append(_said(each, values, fields))
-            if each["type"] == "extra_forbidden" and len(each["loc"]) == 1:
+            if each["type"] == "extra_forbidden" and len(each["loc"]) == 1 and len(said) <= SHOWN:
                 candidates += nearest(str(each["loc"][0]), fields)
     if not said:
         return arguments
@@ -135,7 +135,7 @@ def _said(each: ErrorDetails, values: Mapping[str, Any], fields: Mapping[str, tu
     if each["type"] != "extra_forbidden" or len(each["loc"]) > 1:
         return f"{place}: {each['msg'].removeprefix('Value error, ')} (found {shown(each['input'])})"
     if place not in fields:
-        return f"{place}: there is no such argument"
+        return f"{shown(place)[1:-1]}: there is no such argument"
     key, field = fields[place]
     return f"{place}: is another name of {' and '.join(name for name in names_of(key, field) if name in values)}"
 

@@ -145,6 +145,13 @@ def test_the_value_that_is_wrong_is_shown_however_long_it_is():
     assert len(message) < 500
 
 
+def test_many_wrong_arguments_are_counted_and_the_first_are_named():
+    message = refused(target_table="Image", **{f"name_{number}": 1 for number in range(5_000)})
+
+    assert "name_0: there is no such argument" in message
+    assert "and 4980 more" in message
+
+
 @pytest.mark.parametrize(
     ("value", "why"),
     [
