@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +59,26 @@ def test_an_execution_is_known_for_every_row_and_table_that_tools_make(written: 
     totals = {line["table"]: line["total"] for line in found["tables"]}
     looked_at = {"Subject": 3, "Sex": 1, "Dataset": 2, "Dataset_Subject": 2, "Dataset_Dataset": 1, "Feature_Name": 1}
     assert {table: totals[table] for table in looked_at} == looked_at
+
+
+def test_what_executions_make_without_tools_is_known_by_its_links(written: dict[str, Any]) -> None:
+    from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.mainline.workflow.installed import installed_program  # noqa: PLC0415
+
+    ml = DerivaML(**written["ask"].where)
+    subjects = [row["RID"] for row in ml.catalog.get("/entity/lab:Subject").json()]
+    workflow = installed_program(ml, "By hand", "Ingest", module="deriva_ml_kit.tools.rows")
+    with ml.create_execution(workflow=workflow, description="By hand") as execution:
+        dataset = ml.create_dataset(execution_rid=execution.execution_rid, description="By hand")
+        ml.add_dataset_members(dataset, subjects, execution_rid=execution.execution_rid)
+        execution.add_features([ml.feature_record_class("Subject", "Score")(Subject=subjects[0], Value="1")])
+        Path(execution.asset_file_path("Scan", "scan.txt")).write_text("scan")
+    execution.commit_output_assets()
+
+    found = written["ask"]("deriva_ml_audit_provenance")
+    assert [line for line in found["tables"] if line["unknown"]] == []
+    totals = {line["table"]: line["total"] for line in found["tables"]}
+    assert (totals["Dataset_Subject"], totals["Execution_Subject_Score"], totals["Scan"]) == (5, 1, 1)
 
 
 @pytest.fixture
