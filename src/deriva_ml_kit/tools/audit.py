@@ -18,6 +18,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from deriva.core import urlquote
+
 from deriva_ml_kit.mainline.asset.links import execution_link
 from deriva_ml_kit.mainline.catalog.paged import paged
 from deriva_ml_kit.mainline.catalog.rows import Row, table_name
@@ -149,7 +151,7 @@ class _Auditor:
         if link is None:
             return self._unnoted(table, _path(table))
         linked = f"{link.path}" + ("" if own else "/Asset_Role=Output")
-        made = self.ml.catalog.get(f"/aggregate/{linked}/n:=cnt_d({link.asset})").json()[0]["n"]
+        made = self.ml.catalog.get(f"/aggregate/{linked}/n:=cnt_d({urlquote(link.asset, '')})").json()[0]["n"]
         if made == paging.total(self.ml.catalog, _path(table)):
             return 0, []
         known = {row[link.asset] for row in self._rows(linked, link.asset)} | self._noted(table)

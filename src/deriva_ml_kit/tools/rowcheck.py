@@ -313,7 +313,9 @@ def existing(
     kinds = [_cells(table.columns[name]).column for name in columns]
     quoted = [urlquote(name, "") for name in columns]
     if len(wanted) * WORTH_READING > count:
-        answers = batches(paged(catalog, place, wanted=["RID", *columns], page_rows=PAGE_ROWS), PAGE_ROWS)
+        answers = batches(
+            paged(catalog, place, wanted=list(dict.fromkeys(["RID", *columns])), page_rows=PAGE_ROWS), PAGE_ROWS
+        )
     else:
         parts = _filters(quoted, sorted(wanted, key=str))
         answers = (catalog.get(f"/attribute/{place}/{part}/{','.join(quoted)}").json() for part in parts)

@@ -282,6 +282,8 @@ def _checked(
         given = rows_of_call(rows) if path is None else rows_of(path)
         found = check(call.ml, table, given, key=key, skip=skip, tell=tell)
     except OSError as error:
+        if error.filename is None:  # of the network, not of the file
+            raise
         raise ToolError(Code.BAD_ARGUMENT, f"{path} cannot be read: {error.strerror}.") from error
     if isinstance(found, list):
         name = "rows" if path is None else str(path.relative_to(call.project.resolve()))
