@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import time
@@ -164,6 +165,7 @@ def test_it_ends_at_once_with_calls_under_way(tmp_path: Path):
 def end_of(how: str | signal.Signals, project: Path) -> tuple[int, bytes, float]:
     """Exit code of a server that hangs in its calls, what it said on stderr, and how long it took to end."""
     server = Process(ODD_SERVER, project)
+    atexit.register(server.running.kill)  # should it not end
     for _ in range(AT_ONCE + 1):
         server.send("tools/call", name="odd_hang", arguments={})
     assert server.ask("tools/list")["tools"]

@@ -26,19 +26,22 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running server, ended by SIGTERM with a call under way."""
     command = [str(PROGRAM.with_name("python")), str(ODD), "--http", "--port", "0"]
     running = subprocess.Popen(command, cwd=tmp_path_factory.mktemp("project"), stderr=subprocess.PIPE, text=True)
-    found = re.search(r"http://127\.0\.0\.1:\d+/mcp", running.stderr.readline())
-    yield found.group()
-    with connected(found.group()) as agent:
+    try:
+        found = re.search(r"http://127\.0\.0\.1:\d+/mcp", running.stderr.readline())
+        yield found.group()
+        with connected(found.group()) as agent:
 
-        async def leave_a_call() -> None:
-            with anyio.move_on_after(0.2):
-                await agent.client.call_tool("odd_hang", {})
+            async def leave_a_call() -> None:
+                with anyio.move_on_after(0.2):
+                    await agent.client.call_tool("odd_hang", {})
 
-        agent.portal.call(leave_a_call)
-        running.send_signal(signal.SIGTERM)
-        began = time.monotonic()
-        assert running.wait(10) == 0
-        assert time.monotonic() - began < 5
+            agent.portal.call(leave_a_call)
+            running.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            assert running.wait(10) == 0
+            assert time.monotonic() - began < 5
+    finally:
+        running.kill()
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
