@@ -6,6 +6,7 @@ import pytest
 from plugin_checks.documents import ROOT, SKILLS, Document, references, skills
 
 KEYS = {"name", "description", "license", "allowed-tools", "metadata", "compatibility"}
+GENERATED = "tools.md"  # its parts are looked up, not read through
 LISTING = 4_500  # characters that all descriptions of the plugin may take of a session's skill listing
 
 every_skill = pytest.mark.parametrize("skill", skills(), ids=lambda skill: skill.path.parent.name)
@@ -66,7 +67,7 @@ def test_each_reference_is_linked_with_when_to_read_it(skill: Document):
 def test_a_long_reference_begins_with_its_contents(document: Document):
     lines = document.text.splitlines()
 
-    assert len(lines) <= 300
+    assert len(lines) <= (700 if document.path.name == GENERATED else 300)
     assert len(lines) <= 100 or "## Contents" in lines[:15]
 
 
