@@ -15,8 +15,12 @@ In: named arguments. Out: an answer of bounded size, or an error as data; never 
     writing       writes inside an execution, which names every row that it made
     server        the tools on MCP; the only user of the MCP SDK
 
-The other modules hold the tools, by what they are about. They import what takes seconds inside the functions: a server
-that lists its tools must answer at once.
+    paging        rows by the page, cut and counted by the server
+    tables, kinds tables, features and RIDs as they are named, and what may have been meant
+    index         the full-text index that searches read
+
+The other modules and packages hold the tools, by what they are about. They import what takes seconds inside the
+functions: a server that lists its tools must answer at once.
 """
 
 import warnings

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from deriva_ml_kit.tools.answers import Answer, Page
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.dataset_queries import living_row, named_version, unknown
+from deriva_ml_kit.tools.datasets.queries import living_row, named_version, unknown
 from deriva_ml_kit.tools.failure import Code, ToolError
 from deriva_ml_kit.tools.paging import no_cursor
 from deriva_ml_kit.tools.registry import Effect, tool

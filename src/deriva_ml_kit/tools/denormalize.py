@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from deriva_ml_kit.nearest import nearest
 from deriva_ml_kit.tools.answers import Page
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.dataset_queries import dataset_row, named_version
+from deriva_ml_kit.tools.datasets.queries import dataset_row, named_version
 from deriva_ml_kit.tools.failure import Code, ToolError
 from deriva_ml_kit.tools.paging import no_cursor
 from deriva_ml_kit.tools.registry import Effect, also, tool

@@ -13,6 +13,7 @@ their rows are made: of those, the rows that exist were made by this execution.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,7 +90,8 @@ def recorded(call: Call, what: str, workflow_type: str) -> Iterator[Writes]:
     """
     ml = call.ml
     added = _ensure_workflow_type(ml, workflow_type)
-    execution = ml.create_execution(description=what, workflow=_workflow(ml, call.tool, workflow_type))
+    workflow = _workflow(ml, call.tool, workflow_type)
+    execution = ml.create_execution(description=f"{call.tool}: {what}", workflow=workflow)
     writes = Writes(execution, next((term for term in TYPES if _has_term(ml, "Asset_Type", term)), TYPES[-1]))
     if added:
         writes.rows(ml.ml_schema, "Workflow_Type", [added])
@@ -158,7 +160,9 @@ def _has_term(ml: DerivaML, vocabulary: str, name: str) -> bool:
 
 
 def _workflow(ml: DerivaML, tool: str, workflow_type: str) -> Workflow:
+    """The module that holds the tool: a workflow is a file, and its tools share it."""
     from deriva_ml_kit.mainline.workflow.installed import installed_program  # noqa: PLC0415  (takes seconds)
 
-    found = tools()[tool]
-    return installed_program(ml, f"Tool {tool}", workflow_type, found.title, module=found.function.__module__)
+    module = tools()[tool].function.__module__
+    about = (sys.modules[module].__doc__ or module).splitlines()[0]
+    return installed_program(ml, f"Tools: {module.rpartition('.')[2]}", workflow_type, about, module=module)

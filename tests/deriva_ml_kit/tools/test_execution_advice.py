@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.execution_advice import commit_command, next_step
-from deriva_ml_kit.tools.execution_detail import (
+from deriva_ml_kit.tools.executions.advice import commit_command, next_step
+from deriva_ml_kit.tools.executions.detail import (
     DatasetPart,
     ExecutionAnswer,
     FilePart,

@@ -68,8 +68,12 @@ def test_all_schemas_together_are_small_enough_to_be_read_in_every_session():
 
 def test_every_module_with_tools_is_listed():
     """A module that nobody imports has tools that nobody can call."""
-    files = Path(deriva_ml_kit.tools.__file__).parent.rglob("*.py")
-    holding = {file.stem for file in files if re.search(r"^@tool\(", file.read_text(encoding="utf-8"), re.MULTILINE)}
+    root = Path(deriva_ml_kit.tools.__file__).parent
+    files = [
+        file for file in root.rglob("*.py") if re.search(r"^@tool\(", file.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    places = [file.relative_to(root).with_suffix("").as_posix().replace("/", ".") for file in files]
+    holding = {place.removesuffix(".__init__") for place in places}
 
     assert holding == set(registry.MODULES)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from deriva_ml_kit.errors import Fault
 from deriva_ml_kit.tools.invoke import call_of, invoke
-from deriva_ml_kit.tools.rowfile import Given, rows_of
+from deriva_ml_kit.tools.rows.file import Given, rows_of
 
 catalog_test = pytest.mark.catalog
 

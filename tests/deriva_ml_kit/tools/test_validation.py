@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deriva_ml_kit.tools.configurations import Configuration, read, version_of
+from deriva_ml_kit.tools.validation.configurations import Configuration, read, version_of
 
 Ask = Callable[..., dict[str, Any]]
 

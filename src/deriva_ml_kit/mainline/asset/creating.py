@@ -53,6 +53,8 @@ def _named(model: DerivaModel, name: str, schema: str) -> Iterator[Fault]:
         there = ", ".join(sorted(model.schemas))
         yield Fault("there is no such schema", column="schema", value=schema, remedy=f"schemas: {there}")
         return
+    if name in model.schemas[model.ml_schema].tables:
+        yield Fault("DerivaML has a table of this name", column="asset_name", value=name, remedy="choose another name")
     for place, table in (
         (schema, name),
         (model.domain_schema, f"{name}_Asset_Type"),

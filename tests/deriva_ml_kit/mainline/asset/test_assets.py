@@ -264,6 +264,8 @@ def test_everything_wrong_with_an_asset_table_is_told_at_once_and_nothing_is_wri
         ("column_defs", "Place"),
         ("referenced_tables", "Nowhere"),
     ]
+    with pytest.raises(DerivaMLFaults, match=r"DerivaML has a table of this name \(found 'Execution'\)"):
+        ml.create_asset("Execution")
     with pytest.raises(DerivaMLFaults, match=r"no such schema.*schemas: .*lab"):
         ml.create_asset("Picture", schema="galery")
     assert ml.catalog.get("/").json()["snaptime"] == before

@@ -83,6 +83,8 @@ def test_names_that_are_taken_or_unknown_are_refused(ml: DerivaML) -> None:
 
     with pytest.raises(DerivaMLConfigurationError, match="table Colour in schema clinic already"):
         ml.create_vocabulary("Colour")
+    with pytest.raises(DerivaMLConfigurationError, match="DerivaML has a table Execution of its own"):
+        ml.create_vocabulary("Execution")
     with pytest.raises(DerivaMLTableNotFound, match="Schema not found: genetic") as error:
         ml.create_vocabulary("Taste", schema="genetic")
     assert "'genetics'" in str(error.value.remedy)

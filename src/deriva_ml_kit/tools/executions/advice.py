@@ -9,7 +9,7 @@ from deriva_ml_kit.tools.writing import WRITES
 
 if TYPE_CHECKING:
     from deriva_ml_kit.tools.call import Call
-    from deriva_ml_kit.tools.execution_detail import ExecutionAnswer
+    from deriva_ml_kit.tools.executions.detail import ExecutionAnswer
 
 QUIET = timedelta(hours=1)
 BY_TOOL = "#deriva_ml_kit/tools/"  # in the URL of a tool's workflow

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from deriva_ml_kit.nearest import nearest
-from deriva_ml_kit.tools import asset_rows, asset_tables
 from deriva_ml_kit.tools.answers import Answer, Page
-from deriva_ml_kit.tools.asset_detail import AssetAnswer, detail
-from deriva_ml_kit.tools.asset_rows import AssetRow, Wanted
+from deriva_ml_kit.tools.assets import rows as asset_rows
+from deriva_ml_kit.tools.assets import tables as asset_tables
+from deriva_ml_kit.tools.assets.detail import AssetAnswer, detail
+from deriva_ml_kit.tools.assets.rows import AssetRow, Wanted
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.definition import ColumnSpec
 from deriva_ml_kit.tools.failure import Code, ToolError, not_found
 from deriva_ml_kit.tools.kinds import row_of
 from deriva_ml_kit.tools.registry import Effect, also, tool
+from deriva_ml_kit.tools.schema.definition import ColumnSpec
 from deriva_ml_kit.tools.tables import own_schema, table_of
 from deriva_ml_kit.tools.types import (
     AssetRid,

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from deriva_ml_kit.tools.answers import Answer
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.dataset_members import Given, checked_members, write_members
-from deriva_ml_kit.tools.dataset_queries import kind_names, living_row, type_names
+from deriva_ml_kit.tools.datasets.members import Given, checked_members, write_members
+from deriva_ml_kit.tools.datasets.queries import kind_names, living_row, type_names
 from deriva_ml_kit.tools.failure import Code, ToolError
 from deriva_ml_kit.tools.kinds import row_of
 from deriva_ml_kit.tools.registry import Effect, also, tool

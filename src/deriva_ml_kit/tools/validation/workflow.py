@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from deriva_ml_kit.nearest import nearest
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.configurations import UNSET, Problem
 from deriva_ml_kit.tools.paging import NEWEST_FIRST, part
 from deriva_ml_kit.tools.types import RID_PATTERN
+from deriva_ml_kit.tools.validation.configurations import UNSET, Problem
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline.validation.report import WorkflowSpecResult

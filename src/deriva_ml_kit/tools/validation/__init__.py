@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 
 from deriva_ml_kit.tools.answers import Answer
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.configurations import UNSET, Configuration, Input, Problem, read, version_of
-from deriva_ml_kit.tools.configured_workflow import WorkflowResult, looked_at, workflow_rid
-from deriva_ml_kit.tools.dataset_queries import resembling
+from deriva_ml_kit.tools.datasets.queries import resembling
 from deriva_ml_kit.tools.registry import Effect, tool
+from deriva_ml_kit.tools.validation.configurations import UNSET, Configuration, Input, Problem, read, version_of
+from deriva_ml_kit.tools.validation.workflow import WorkflowResult, looked_at, workflow_rid
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline import ExecutionConfigurationValidationReport

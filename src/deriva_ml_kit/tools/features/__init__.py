@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from deriva_ml_kit.tools import new_feature
 from deriva_ml_kit.tools.answers import Answer, Page
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.dataset_queries import living_row
-from deriva_ml_kit.tools.new_feature import FeatureColumn, MetadataColumn, NewFeature
+from deriva_ml_kit.tools.datasets.queries import living_row
+from deriva_ml_kit.tools.features import new as new_feature
+from deriva_ml_kit.tools.features.new import FeatureColumn, MetadataColumn, NewFeature
+from deriva_ml_kit.tools.features.selecting import Choice, filters_of, selector_of
 from deriva_ml_kit.tools.paging import as_rid, no_cursor
 from deriva_ml_kit.tools.registry import Effect, also, tool
-from deriva_ml_kit.tools.selecting import Choice, filters_of, selector_of
 from deriva_ml_kit.tools.tables import feature_of, table_of
 from deriva_ml_kit.tools.types import (
     Cursor,
@@ -32,7 +32,7 @@ from deriva_ml_kit.tools.types import (
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline import Feature
-    from deriva_ml_kit.tools.values import Row
+    from deriva_ml_kit.tools.features.values import Row
 
 POPULATE = "skills/create-feature/scripts/populate_feature_values.py"
 
@@ -168,7 +168,7 @@ def deriva_ml_get_feature(call: Call, target_table: TargetTable, feature_name: F
 
     Call it before writing values or training on them; `deriva_ml_list_feature_values` shows the values.
     """
-    from deriva_ml_kit.tools.values import Values, how_many  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.tools.features.values import Values, how_many  # noqa: PLC0415  (takes seconds)
 
     feature = feature_of(call.ml, target_table, feature_name)
     columns = new_feature.columns_of(feature, call.ml)
@@ -211,7 +211,7 @@ def deriva_ml_list_feature_values(
     Call it with selector="newest" to check that labels are there before training, and with execution_rids to compare
     what several runs predicted. Says how many records have no value. Sorted by RID; with a selector, by the record's.
     """
-    from deriva_ml_kit.tools.values import Values, how_many, records_of  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.tools.features.values import Values, how_many, records_of  # noqa: PLC0415  (takes seconds)
 
     ml = call.ml
     feature = feature_of(ml, target_table, feature_name)

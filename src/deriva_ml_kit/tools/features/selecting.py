@@ -11,7 +11,7 @@ from deriva_ml_kit.tools.kinds import meant
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline import DerivaML, Feature
     from deriva_ml_kit.tools.call import Call
-    from deriva_ml_kit.tools.values import Selector
+    from deriva_ml_kit.tools.features.values import Selector
 
 SOUGHT = 5  # unknown RIDs for which those that may have been meant are looked for
 Choice = Literal["none", "newest", "first", "latest", "majority_vote", "by_workflow", "by_execution"]

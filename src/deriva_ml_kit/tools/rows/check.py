@@ -18,10 +18,10 @@ from deriva_ml_kit.features.schema import Column, Kind, Vocabulary, comparable, 
 from deriva_ml_kit.mainline.catalog.paged import paged
 from deriva_ml_kit.mainline.catalog.rows import batches, table_name
 from deriva_ml_kit.nearest import suggestion
-from deriva_ml_kit.tools.described import SYSTEM
-from deriva_ml_kit.tools.filters import LONGEST
 from deriva_ml_kit.tools.paging import total
-from deriva_ml_kit.tools.rowfile import Given
+from deriva_ml_kit.tools.rows.file import Given
+from deriva_ml_kit.tools.schema.described import SYSTEM
+from deriva_ml_kit.tools.schema.filters import LONGEST
 
 if TYPE_CHECKING:
     from deriva.core.ermrest_model import Table

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from deriva_ml_kit.errors import KitError
-from deriva_ml_kit.tools import execution_advice, paging
+from deriva_ml_kit.tools import paging
 from deriva_ml_kit.tools.answers import Answer
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.execution_rows import duration, parts_by_status, wholes
+from deriva_ml_kit.tools.executions import advice as execution_advice
+from deriva_ml_kit.tools.executions.rows import duration, parts_by_status, wholes
 from deriva_ml_kit.tools.kinds import row_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from deriva_ml_kit.tools.answers import Answer, Page
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.dataset_queries import dataset_row, kind_names, links_of, named_version, type_names
+from deriva_ml_kit.tools.datasets.queries import dataset_row, kind_names, links_of, named_version, type_names
 from deriva_ml_kit.tools.failure import not_found
 from deriva_ml_kit.tools.paging import Row, as_rid, no_cursor, part, total
 from deriva_ml_kit.tools.registry import Effect, also, tool

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from deriva_ml_kit.tools import receipts
 from deriva_ml_kit.tools.answers import Answer
 from deriva_ml_kit.tools.call import Call
 from deriva_ml_kit.tools.failure import Code, ToolError
-from deriva_ml_kit.tools.receipts import ReceiptPage
+from deriva_ml_kit.tools.project import receipts
+from deriva_ml_kit.tools.project.receipts import ReceiptPage
 from deriva_ml_kit.tools.registry import CatalogId, Effect, Hostname, also, tool
 from deriva_ml_kit.tools.types import Cursor, DryRun, Limit
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from deriva_ml_kit.errors import Fault, Faults
 from deriva_ml_kit.nearest import suggestion
-from deriva_ml_kit.tools.dataset_queries import kind_names
+from deriva_ml_kit.tools.datasets.queries import kind_names
 from deriva_ml_kit.tools.failure import ToolError
 from deriva_ml_kit.tools.tables import table_of
 

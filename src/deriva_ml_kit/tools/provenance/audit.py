@@ -26,8 +26,8 @@ from deriva_ml_kit.mainline.catalog.rows import Row, table_name
 from deriva_ml_kit.mainline.catalog.single import has_column
 from deriva_ml_kit.mainline.schema.terms import TERMS
 from deriva_ml_kit.tools import paging
-from deriva_ml_kit.tools.records import Recorded, recorded_in
-from deriva_ml_kit.tools.table_kind import Kind, is_own_link, kinds_of
+from deriva_ml_kit.tools.provenance.records import Recorded, recorded_in
+from deriva_ml_kit.tools.schema.kind import Kind, is_own_link, kinds_of
 
 if TYPE_CHECKING:
     from deriva.core.ermrest_model import Table

@@ -10,14 +10,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from deriva_ml_kit.errors import Fault, Faults
 from deriva_ml_kit.nearest import suggestion
-from deriva_ml_kit.tools.described import SYSTEM
 from deriva_ml_kit.tools.failure import Code, ToolError
+from deriva_ml_kit.tools.schema.described import SYSTEM
 
 if TYPE_CHECKING:
     from deriva.core.ermrest_model import Schema, Table
 
     from deriva_ml_kit.mainline import DerivaML
-    from deriva_ml_kit.tools.definition import ColumnSpec
+    from deriva_ml_kit.tools.schema.definition import ColumnSpec
     from deriva_ml_kit.tools.writing import Writes
 
 FILE_COLUMNS = ("URL", "Filename", "Description", "Length", "MD5")

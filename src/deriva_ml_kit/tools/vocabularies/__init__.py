@@ -13,8 +13,8 @@ from deriva_ml_kit.tools.failure import Code, ToolError
 from deriva_ml_kit.tools.paging import no_cursor
 from deriva_ml_kit.tools.registry import Effect, also, tool
 from deriva_ml_kit.tools.tables import own_schema, schema_of, vocabulary_of
-from deriva_ml_kit.tools.terms import Term, Terms, differences
 from deriva_ml_kit.tools.types import Cursor, Description, DryRun, Limit, Name, SchemaName
+from deriva_ml_kit.tools.vocabularies.terms import Term, Terms, differences
 from deriva_ml_kit.tools.writing import recorded
 
 if TYPE_CHECKING:

@@ -7,13 +7,14 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from deriva_ml_kit.tools import execution_rows, paging
+from deriva_ml_kit.tools import paging
 from deriva_ml_kit.tools.answers import Page
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.execution_detail import ExecutionAnswer, detail
-from deriva_ml_kit.tools.execution_rows import CHILD, PARENT, WALKED, ExecutionRow, RelatedRow
+from deriva_ml_kit.tools.executions import rows as execution_rows
+from deriva_ml_kit.tools.executions.detail import ExecutionAnswer, detail
+from deriva_ml_kit.tools.executions.lineage import LineageAnswer, lineage
+from deriva_ml_kit.tools.executions.rows import CHILD, PARENT, WALKED, ExecutionRow, RelatedRow
 from deriva_ml_kit.tools.kinds import row_of
-from deriva_ml_kit.tools.lineage import LineageAnswer, lineage
 from deriva_ml_kit.tools.registry import Effect, tool
 from deriva_ml_kit.tools.types import CountOnly, Cursor, ExecutionRid, Limit, Rid, WorkflowRid
 

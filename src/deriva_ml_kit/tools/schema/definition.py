@@ -10,7 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from deriva_ml_kit.errors import Fault, Faults
 from deriva_ml_kit.nearest import suggestion
-from deriva_ml_kit.tools.described import (
+from deriva_ml_kit.tools.failure import ToolError
+from deriva_ml_kit.tools.registry import also
+from deriva_ml_kit.tools.schema.described import (
     SYSTEM,
     ColumnAnswer,
     ForeignKeyAnswer,
@@ -19,8 +21,6 @@ from deriva_ml_kit.tools.described import (
     foreign_keys_of,
     keys_of,
 )
-from deriva_ml_kit.tools.failure import ToolError
-from deriva_ml_kit.tools.registry import also
 from deriva_ml_kit.tools.tables import table_of
 from deriva_ml_kit.tools.types import Name, Text
 
@@ -242,7 +242,7 @@ def _taken_faults(ml: DerivaML, name: str) -> Iterator[Fault]:
 
 
 def _default_faults(column: ColumnSpec) -> Iterator[Fault]:
-    from deriva_ml_kit.tools.rowcheck import cells_like, value_of  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.tools.rows.check import cells_like, value_of  # noqa: PLC0415  (takes seconds)
 
     try:
         value_of(cells_like(column.name, column.type), column.default, text=False)

@@ -1,4 +1,4 @@
-"""Rows into a table; and which rows no execution is known to have made."""
+"""Rows from CSV or JSON into a table."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ import itertools
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from deriva_ml_kit.errors import Faults
 from deriva_ml_kit.nearest import nearest
-from deriva_ml_kit.tools.answers import Answer, Page
+from deriva_ml_kit.tools.answers import Answer
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.definition import Columns
-from deriva_ml_kit.tools.described import SYSTEM
 from deriva_ml_kit.tools.failure import Code, ToolError, failure_of, not_found
-from deriva_ml_kit.tools.paging import no_cursor
 from deriva_ml_kit.tools.registry import Effect, also, tool
 from deriva_ml_kit.tools.schema import AnySchema
-from deriva_ml_kit.tools.table_kind import Kind, is_own_link, kind_of_table
+from deriva_ml_kit.tools.schema.definition import Columns
+from deriva_ml_kit.tools.schema.described import SYSTEM
+from deriva_ml_kit.tools.schema.kind import Kind, is_own_link, kind_of_table
 from deriva_ml_kit.tools.tables import table_of
-from deriva_ml_kit.tools.types import Cursor, DryRun, Limit, TableName, Text
+from deriva_ml_kit.tools.types import DryRun, TableName, Text
 from deriva_ml_kit.tools.writing import Writes, recorded
 
 if TYPE_CHECKING:
     from deriva.core.ermrest_model import Table
 
     from deriva_ml_kit.mainline import DerivaML
-    from deriva_ml_kit.tools.rowcheck import Checked
+    from deriva_ml_kit.tools.rows.check import Checked
 
 KEPT_BYTES = 50_000_000  # larger input files are named, not stored
 
@@ -60,32 +59,6 @@ class LoadedRows(Answer):
     first_rids: list[str] = Field(default_factory=list, description="RIDs of the first rows that were written")
     execution_rid: str | None = Field(default=None, description="Execution that records them")
     input_rid: str | None = Field(default=None, description="Asset that the input file is kept as")
-
-
-class TableProvenance(BaseModel):
-    """What is known about the rows of a table."""
-
-    schema: str  # type: ignore[assignment]
-    table: str
-    kind: Kind
-    total: int
-    recorded: int
-    unknown: int
-    sample_rids: list[str] = Field(description="The first rows that no execution is known to have made")
-
-
-class ProvenanceAnswer(Page):
-    """Whose origin is known, by table."""
-
-    ROWS: ClassVar[str] = "tables"
-
-    clean: bool = Field(description="Whether an execution is known for every row, and for every table of the domain")
-    rows_total: int
-    rows_unknown: int
-    records_read: int = Field(description="Executions that name what they wrote")
-    unreadable_records: list[str] = Field(description="Executions whose record cannot be read")
-    unknown_tables: list[str] = Field(description="Tables of the domain that no execution is known to have made")
-    tables: list[TableProvenance] = Field(description="Those with rows of unknown origin come first")
 
 
 @tool("Load rows into a table", Effect.WRITE, seconds=600)
@@ -145,64 +118,13 @@ def load_rows(
     return answer
 
 
-@tool("Audit where rows come from", Effect.READ, seconds=600)
-def deriva_ml_audit_provenance(call: Call, limit: Limit = 100, cursor: Cursor = None) -> ProvenanceAnswer:
-    """Which rows of the domain, terms, files, feature values, datasets and their members no execution is known to have
-    made, counted by table with some of their RIDs. Call it before you rely on a catalog, or after a change of many
-    rows; it reads all tables, and takes seconds for 100,000 rows.
-    """
-    from deriva_ml_kit.tools.audit import audit  # noqa: PLC0415  (takes seconds)
-
-    found = audit(call)
-    lines = [
-        TableProvenance(
-            schema=each.table.schema.name,
-            table=each.table.name,
-            kind=each.kind,
-            total=each.total,
-            recorded=each.total - each.unknown,
-            unknown=each.unknown,
-            sample_rids=each.sample,
-        )
-        for each in sorted(found.findings, key=lambda each: -each.unknown)
-    ]
-    places = [f"{line.schema}:{line.table}" for line in lines]
-    if cursor is not None and cursor not in places:
-        raise no_cursor(cursor)
-    begin = places.index(cursor) + 1 if cursor is not None else 0
-    shown = lines[begin : begin + limit]
-    unknown = sum(line.unknown for line in lines)
-    worst = lines[0] if lines and lines[0].unknown else None
-    return ProvenanceAnswer.of(
-        shown,
-        total=len(lines),
-        cursor=lambda position: places[begin + position],
-        more=begin + limit < len(lines),
-        clean=not unknown and not found.tables and not found.recorded.unreadable,
-        rows_total=sum(line.total for line in lines),
-        rows_unknown=unknown,
-        records_read=found.recorded.executions,
-        unreadable_records=found.recorded.unreadable,
-        unknown_tables=[f"{table.schema.name}:{table.name}" for table in found.tables],
-        next_step=call.example(
-            "get_entities",
-            schema=worst.schema,
-            table=worst.table,
-            filters={"RID": worst.sample_rids},
-            columns=["RCT", "RCB"],
-        )
-        if worst
-        else None,
-    )
-
-
 def _refuse(ml: DerivaML, table: Table, key: list[str] | None, on_existing: str) -> None:
     """Tables that rows get into in other ways, and keys that there are not.
 
     Raises:
         ToolError: It is one of these.
     """
-    from deriva_ml_kit.tools.rowcheck import cells_of  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.tools.rows.check import cells_of  # noqa: PLC0415  (takes seconds)
 
     kind = kind_of_table(ml, table)
     if kind in WAYS or (kind is Kind.ASSOCIATION and is_own_link(ml, table)):
@@ -232,7 +154,7 @@ def _path(call: Call, file: str | None, rows: list[dict[str, Any]] | None) -> Pa
         raise ToolError(Code.BAD_ARGUMENT, "load_rows takes either file or rows.", remedy="Give one of them.")
     if file is None:
         return None
-    from deriva_ml_kit.tools.rowfile import SUFFIXES  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.tools.rows.file import SUFFIXES  # noqa: PLC0415  (takes seconds)
 
     project = call.project.resolve()
     path = (project / file).resolve()
@@ -270,8 +192,8 @@ def _checked(
     Raises:
         Faults: What is wrong with them.
     """
-    from deriva_ml_kit.tools.rowcheck import check  # noqa: PLC0415  (takes seconds)
-    from deriva_ml_kit.tools.rowfile import rows_of, rows_of_call  # noqa: PLC0415
+    from deriva_ml_kit.tools.rows.check import check  # noqa: PLC0415  (takes seconds)
+    from deriva_ml_kit.tools.rows.file import rows_of, rows_of_call  # noqa: PLC0415
 
     steps = itertools.count()
 

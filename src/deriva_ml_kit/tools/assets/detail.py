@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field
 
 from deriva_ml_kit.nearest import nearest
-from deriva_ml_kit.tools import asset_rows, paging
+from deriva_ml_kit.tools import paging
 from deriva_ml_kit.tools.answers import Answer
-from deriva_ml_kit.tools.asset_rows import Wanted
+from deriva_ml_kit.tools.assets import rows as asset_rows
+from deriva_ml_kit.tools.assets.rows import Wanted
 from deriva_ml_kit.tools.call import Call
 from deriva_ml_kit.tools.failure import ToolError
 from deriva_ml_kit.tools.kinds import kind_of, stranger

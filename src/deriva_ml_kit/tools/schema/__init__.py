@@ -9,8 +9,11 @@ from pydantic import BaseModel, Field
 from deriva_ml_kit.tools import paging
 from deriva_ml_kit.tools.answers import Answer, Page
 from deriva_ml_kit.tools.call import Call
-from deriva_ml_kit.tools.definition import Columns, ColumnSpec, ForeignKeySpec, definition_of, differences
-from deriva_ml_kit.tools.described import (
+from deriva_ml_kit.tools.failure import Code, ToolError, not_found
+from deriva_ml_kit.tools.paging import as_rid, no_cursor
+from deriva_ml_kit.tools.registry import Effect, tool
+from deriva_ml_kit.tools.schema.definition import Columns, ColumnSpec, ForeignKeySpec, definition_of, differences
+from deriva_ml_kit.tools.schema.described import (
     SYSTEM,
     ColumnAnswer,
     ColumnLine,
@@ -22,11 +25,8 @@ from deriva_ml_kit.tools.described import (
     keys_of,
     lines_of,
 )
-from deriva_ml_kit.tools.failure import Code, ToolError, not_found
-from deriva_ml_kit.tools.filters import condition
-from deriva_ml_kit.tools.paging import as_rid, no_cursor
-from deriva_ml_kit.tools.registry import Effect, tool
-from deriva_ml_kit.tools.table_kind import Kind, kind_of_table, kinds_of
+from deriva_ml_kit.tools.schema.filters import condition
+from deriva_ml_kit.tools.schema.kind import Kind, kind_of_table, kinds_of
 from deriva_ml_kit.tools.tables import own_schema, table_of
 from deriva_ml_kit.tools.types import Cursor, Description, DryRun, Limit, Name, SchemaName, TableName
 from deriva_ml_kit.tools.writing import recorded
