@@ -109,7 +109,7 @@ class SchemaMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is u
         if name in place.tables:
             raise DerivaMLConfigurationError(f"There is a table {name} in schema {place.name} already.")
         if name in self.model.schemas[self.ml_schema].tables:
-            # Its tables are found by their names alone, and the domain's first: no execution could be recorded any more.
+            # Its tables are found by name alone, the domain's first: no execution could be recorded any more.
             raise DerivaMLConfigurationError(f"DerivaML has a table {name} of its own.", remedy="Choose another name.")
         table = place.create_table(definition)
         if update_navbar:
