@@ -16,14 +16,14 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "bench_datasets.py"
 
 
 def test_every_step_asked_for_has_figures_of_both_libraries(local_host: Any) -> None:
-    command = [sys.executable, str(SCRIPT), "--scale", "0.003", "--steps", "upload,bag,values", "--json"]
+    command = [sys.executable, str(SCRIPT), "--scale", "0.003", "--steps", "upload,values", "--json"]
     done = subprocess.run(
         [*command, "--hostname", local_host.hostname], env=local_host.env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout)
     assert figures["sizes"] == {"files": 3, "values": 300, "few": 30}
-    for name in ("upload", "bag", "values"):
+    for name in ("upload", "values"):
         for library in ("plain", "ours"):
             figure = figures["steps"][name][library]
             assert figure["seconds"] > 0
