@@ -256,13 +256,15 @@ def _content(found: Holdings, then: Any, held: Held, labels: NamedFeature | None
         inside += level
     records: dict[str, int] = {}
     labelled = None
-    for table, (schema, link, dataset, member) in found.elements.items():
+    past = Holdings(found.hostname, found.catalog_id)  # tables may have come since
+    _schema(past, then.get("/schema").json()["schemas"])
+    for table, (schema, link, dataset, member) in past.elements.items():
         members = f"{urlquote(schema, '')}:{urlquote(link, '')}/{urlquote(dataset, '')}={_any(inside)}"
         column = urlquote(member, "")
         records[table] = then.get(f"/aggregate/{members}/n:=cnt_d({column})").json()[0]["n"]
-        feature = found.features.get((table, labels.name)) if labels and labels.table == table else None
+        feature = past.features.get((table, labels.name)) if labels and labels.table == table else None
         if feature and records[table]:
-            target = f"{urlquote(found.tables[table], '')}:{urlquote(table, '')}"
+            target = f"{urlquote(past.tables[table], '')}:{urlquote(table, '')}"
             values = f"{urlquote(feature.schema, '')}:{urlquote(feature.table, '')}"
             about = urlquote(feature.column, "")
             path = f"/aggregate/{members}/({column})=({target}:RID)/(RID)=({values}:{about})/n:=cnt_d({about})"

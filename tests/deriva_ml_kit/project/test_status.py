@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from bench import Bench, bench
+from deriva_ml.core.definitions import TableDefinition
 from designed import DESIGN, PATH, Lab, lab_in
 
 from deriva_ml_kit.cli import bootstrap_status
@@ -181,7 +182,11 @@ def development(local_host: Any) -> tuple[Bench, str]:
         dataset.add_dataset_members({"Image": list(made.images)})
         dataset.release("minor", "All", exe)
     exe.commit_output_assets()
-    return made, f"{dataset.dataset_rid}@{dataset.current_version}"
+    pin = f"{dataset.dataset_rid}@{dataset.current_version}"
+    if "Later" not in ml.model.schemas[ml.domain_schema].tables:  # of which that version knows nothing
+        ml.create_table(TableDefinition(name="Later", column_defs=[]))
+        ml.add_dataset_element_type("Later")
+    return made, pin
 
 
 @pytest.fixture
