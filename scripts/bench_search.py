@@ -13,15 +13,15 @@ import argparse
 import json
 import os
 import random
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from own_host import own_host
 
 BATCH = 5000
 STEMS = ("aden", "bronch", "cardi", "derm", "enter", "fibr", "gastr", "hepat", "lymph", "my", "neur", "oste", "retin")
@@ -46,14 +46,8 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=100_000, help="terms, executions and datasets, of each")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON document")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-search-") as folder:
-        os.environ |= {"HOME": folder, "XDG_CACHE_HOME": f"{folder}/cache", "DERIVA_LOCAL_DATA_DIR": f"{folder}/local"}
-        os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        try:
-            started = json.loads(deriva_local("start", "--port", str(free_port()), "--json"))
-            figures = measured(started["hostname"], args.rows)
-        finally:
-            deriva_local("reset", "--yes")
+    with tempfile.TemporaryDirectory(prefix="bench-search-") as folder, own_host(Path(folder)) as hostname:
+        figures = measured(hostname, args.rows)
     if args.json:
         print(json.dumps(figures, indent=1))
     else:
@@ -186,20 +180,6 @@ def clocked(work: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def deriva_local(*arguments: str) -> str:
-    """Run the command."""
-    done = subprocess.run(["deriva-local", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return done.stdout
 
 
 def tell(text: str) -> None:

@@ -19,9 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +27,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from own_host import own_host
 
 BATCH = 5000
 PAGES = 3
@@ -101,24 +100,13 @@ def main() -> int:
         if args.hostname:
             answers = list(examined(found(args.hostname, args.catalog_id), Path(folder), only))
         else:
-            answers = _on_a_host_of_its_own(folder, args.rows, only)
+            with own_host(Path(folder)) as hostname:
+                answers = list(examined(make(hostname, args.rows), Path(folder), only))
     if args.json:
         print(json.dumps([asdict(each) for each in answers], ensure_ascii=False, indent=1))
     else:
         print("\n".join(table(answers)))
     return int(any(each.faults for each in answers))
-
-
-def _on_a_host_of_its_own(folder: str, rows: int, only: list[str] | None) -> list[Answered]:
-    os.environ |= {"HOME": folder, "XDG_CACHE_HOME": f"{folder}/cache", "DERIVA_LOCAL_DATA_DIR": f"{folder}/local"}
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = str(probe.getsockname()[1])
-    try:
-        hostname = json.loads(deriva_local("start", "--port", port, "--json"))["hostname"]
-        return list(examined(make(hostname, rows), Path(folder), only))
-    finally:
-        deriva_local("reset", "--yes")
 
 
 def make(hostname: str, rows: int) -> Large:
@@ -399,14 +387,6 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     remaining = iter(rows)
     while batch := list(islice(remaining, BATCH)):
         yield batch
-
-
-def deriva_local(*arguments: str) -> str:
-    """Run the command."""
-    done = subprocess.run(["deriva-local", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return done.stdout
 
 
 def tell(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,15 @@ import pytest
 
 pytestmark = pytest.mark.catalog
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "large_catalog.py"
+SCRIPTS = Path(__file__).parents[3] / "scripts"
 ROWS = 200
 
 
 @pytest.fixture(scope="module")
 def script() -> Any:
     """The program, as a module."""
-    spec = importlib.util.spec_from_file_location("large_catalog", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["large_catalog"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    sys.path.append(str(SCRIPTS))
+    return importlib.import_module("large_catalog")
 
 
 def test_answers_are_small_and_say_how_to_go_on(local_host: Any, script: Any, tmp_path: Path) -> None:
