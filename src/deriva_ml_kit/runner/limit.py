@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from deriva_ml_kit.errors import Undecidable
 
 DRY_RUN_SECONDS = 300.0
+AGAIN_SECONDS = 5.0
 
 
 @contextmanager
@@ -57,13 +58,15 @@ class _Watch(threading.Thread):
         self.interrupted = False
 
     def run(self) -> None:
-        """Wait, then interrupt."""
+        """Wait, then interrupt; again and again, since code may swallow an interruption and go on."""
         if self._over.wait(self._seconds) or self._limits_itself():
             return
-        with self._lock:  # not after the block has ended
-            if not self._over.is_set():
-                self.interrupted = True
-                _interrupt(self._watched)
+        while not self._over.is_set():
+            with self._lock:  # not after the block has ended
+                if not self._over.is_set():
+                    self.interrupted = True
+                    _interrupt(self._watched)
+            self._over.wait(AGAIN_SECONDS)
 
     def stop(self) -> None:
         """The block has ended."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -235,7 +236,8 @@ def test_help_tells_the_arguments(typed: Any):
     code, out, _ = typed("shop_order", "--help")
 
     assert code == 0
-    assert all(text in out for text in ("Order something to drink.", "--names ITEM, --name-list ITEM", "(required)"))
+    assert all(text in out for text in ("Order something to drink.", "(required)"))
+    assert re.search("--names( ITEM)?, --name-list ITEM", out)  # Python 3.13 says it once
     assert "100 % of it" in out
 
 

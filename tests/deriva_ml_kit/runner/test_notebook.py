@@ -86,6 +86,7 @@ def project(catalog_of_notebooks: Any, local_host: Any, tmp_path: Path, monkeypa
     where = {"hostname": local_host.hostname, "catalog_id": str(catalog_of_notebooks.catalog_id)}
     for name, text in {**CONFIGS, "catalog.json": json.dumps(where)}.items():
         (configs / name).write_text(text)
+    (root / ".gitignore").write_text("__pycache__/\n")
     made = Project(root, DerivaML(**where, working_dir=tmp_path / "ml"))
     made.git("init", "-q", "-b", "main")
     made.git("config", "user.name", "T")

@@ -329,6 +329,16 @@ def test_the_limit_holds_for_code_that_swallows_the_interruption_but_not_for_cod
         pass
 
 
+@pytest.mark.timeout(30)
+def test_code_that_swallows_the_interruption_and_goes_on_is_interrupted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deriva_ml_kit.runner.limit.AGAIN_SECONDS", 0.05)
+
+    with pytest.raises(Undecidable), time_limit(0.05, limits_itself=lambda: False):
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        threading.Event().wait()
+
+
 def test_the_limit_holds_where_a_shell_has_interrupts_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

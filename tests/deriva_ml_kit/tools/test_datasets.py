@@ -291,7 +291,7 @@ def test_all_faulty_members_are_named_at_once_and_nothing_is_written(lab: Lab) -
 
 
 def test_of_very_many_unknown_members_only_some_are_looked_for(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deriva_ml_kit.tools.dataset_members.LOOKED_FOR", 2)
+    monkeypatch.setattr("deriva_ml_kit.tools.datasets.members.LOOKED_FOR", 2)
     rid = lab.ml.create_dataset(["Testing"], "Many")
 
     error = lab.refuse("deriva_ml_add_dataset_members", dataset_rid=rid, members=["9-ZZZ1", "9-ZZZ2", "9-ZZZ3"])
