@@ -80,6 +80,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("checked: " + ", ".join(f"{n} {kind}" for kind, n in sorted(COUNTED.items())))
 
 
+@pytest.fixture(autouse=True)
+def _interruptible() -> None:
+    """Interrupts arrive: deriva's uploader takes them for itself and never gives them back."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def counted() -> Counter[str]:
     """What the tests have looked at so far, by kind."""

@@ -170,7 +170,7 @@ def test_a_host_where_nobody_is_logged_in_is_said(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def development(local_host: Any) -> tuple[Bench, str]:
+def development(local_host: Any) -> Iterator[tuple[Bench, str]]:
     """The catalog, and the pin of a development dataset in it."""
     made = bench(local_host.hostname)
     ml = made.connect(Path.home())
@@ -186,7 +186,8 @@ def development(local_host: Any) -> tuple[Bench, str]:
     if "Later" not in ml.model.schemas[ml.domain_schema].tables:  # of which that version knows nothing
         ml.create_table(TableDefinition(name="Later", column_defs=[]))
         ml.add_dataset_element_type("Later")
-    return made, pin
+    yield made, pin
+    dataset.remove_dataset_type("Development")  # others look for the newest of them
 
 
 @pytest.fixture
