@@ -2,7 +2,7 @@
 
 In: a function `main(args)` that does the work and returns what it did as a mapping (or None), and its parser.
 Out: the mapping as a readable summary, or as exactly one JSON line on stdout under `--json`; errors as a short message
-on stderr; an exit code: 0 done, 1 failed, 2 wrong usage or cannot decide, 130 interrupted.
+on stderr; an exit code: 0 done, 1 failed, 2 wrong usage or cannot decide, 130 interrupted, or what a `Verdict` says.
 
     def main(args):
         ml = DerivaML(args.hostname, args.catalog_id)
@@ -31,9 +31,18 @@ from deriva_ml_kit.errors import Faults, KitError
 from deriva_ml_kit.imports import REMEDY, plain_imports
 from deriva_ml_kit.progress import progress
 
-__all__ = ["command", "parser", "progress", "quiet_libraries", "run", "summary"]
+__all__ = ["Verdict", "command", "parser", "progress", "quiet_libraries", "run", "summary"]
 
 Result = Mapping[str, Any] | None
+
+
+class Verdict(dict[str, Any]):
+    """A result that also decides the exit code: a drift that was found is no error, and yet not 0."""
+
+    def __init__(self, result: Mapping[str, Any], exit_code: int) -> None:
+        super().__init__(result)
+        self.exit_code = exit_code
+
 
 # The libraries below us talk while they work; what matters of it comes back as an error or a count.
 NOISY = (
@@ -156,7 +165,7 @@ def run(main: Callable[[argparse.Namespace], Result], arguments: argparse.Argume
         print(json.dumps(dict(result or {}), default=str, ensure_ascii=False), file=answer)
     elif result:
         print(summary(result), file=answer)
-    sys.exit(0)
+    sys.exit(result.exit_code if isinstance(result, Verdict) else 0)
 
 
 def command() -> str:
