@@ -77,10 +77,12 @@ class _Watch(threading.Thread):
 def _interrupt(thread: threading.Thread) -> None:
     """Raise KeyboardInterrupt in a thread; in the main thread also out of a system call that waits.
 
-    A program that a shell started in the background ignores interrupts; there, too, a waiting call goes on.
+    Where a signal would not raise it, a waiting call goes on: in a program that a shell started in the background, which
+    ignores interrupts, and after an upload, since deriva's uploader takes them for itself and never gives them back.
     """
     ident = thread.ident or 0
-    if thread is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if thread is not threading.main_thread() or not raises:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt))
     elif sys.platform == "win32":
         _thread.interrupt_main()
