@@ -77,8 +77,8 @@ class _Watch(threading.Thread):
 def _interrupt(thread: threading.Thread) -> None:
     """Raise KeyboardInterrupt in a thread; in the main thread also out of a system call that waits.
 
-    Where a signal would not raise it, a waiting call goes on: in a program that a shell started in the background, which
-    ignores interrupts, and after an upload, since deriva's uploader takes them for itself and never gives them back.
+    Where a signal would not raise it, a waiting call goes on: in a program that a shell started in the background,
+    which ignores interrupts, and after an upload: deriva's uploader takes them for itself and never gives them back.
     """
     ident = thread.ident or 0
     raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
