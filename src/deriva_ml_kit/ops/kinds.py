@@ -21,11 +21,16 @@ class AssetType(StrEnum):
     GATE_CRITERIA = "Gate_Criteria"
     EVALUATION_REPORT = "Evaluation_Report"
     GATE_REPORT = "Gate_Report"
+    REGISTRATION = "Model_Registration"
     PREDICTION_LOG = "Prediction_Log"
     ROLLOUT_PLAN = "Rollout_Plan"
     ROLLOUT_EVIDENCE = "Rollout_Evidence"
     AB_TEST_PLAN = "AB_Test_Plan"
     AB_TEST_LOOK = "AB_Test_Look"
+    PIPELINE_STAGE = "Pipeline_Stage"
+    PIPELINE_RECORD = "Pipeline_Record"
+    VALIDATION_REPORT = "Validation_Report"
+    REPRODUCTION_REPORT = "Reproduction_Report"
 
 
 class WorkflowType(StrEnum):
@@ -38,6 +43,8 @@ class WorkflowType(StrEnum):
     PROMOTION = "Promotion"
     ROLLOUT = "Rollout"
     AB_TEST = "AB_Test"
+    PIPELINE = "Pipeline"
+    REPRODUCTION = "Reproduction"
     MANAGEMENT = "Dataset_Management"
     FEATURES = "Feature_Creation"
 
@@ -70,17 +77,24 @@ TERMS: Mapping[str, Mapping[str, str]] = {
         AssetType.GATE_CRITERIA: "What a candidate has to reach, stated before it is trained",
         AssetType.EVALUATION_REPORT: "How a model did on a dataset version",
         AssetType.GATE_REPORT: "Whether a candidate meets the criteria, against incumbent and baseline",
+        AssetType.REGISTRATION: "Which links of a model were complete when it was registered",
         AssetType.PREDICTION_LOG: "What a model in service was asked and answered",
         AssetType.ROLLOUT_PLAN: "Stages and triggers of a rollout, fixed before its start",
         AssetType.ROLLOUT_EVIDENCE: "What a transition of a rollout was decided on",
         AssetType.AB_TEST_PLAN: "Registration of an A/B test, before its start",
         AssetType.AB_TEST_LOOK: "One look at the data of an A/B test",
+        AssetType.PIPELINE_STAGE: "What a stage of a pipeline was given and has left, by which it is reused",
+        AssetType.PIPELINE_RECORD: "What a pipeline did: which stages ran, which were reused",
+        AssetType.VALIDATION_REPORT: "What was wrong with a batch of data",
+        AssetType.REPRODUCTION_REPORT: "How a run that was made again differs from the first one",
     },
     "Workflow_Type": {
         WorkflowType.MONITORING: "Compares data or predictions in production with a baseline",
         WorkflowType.PROMOTION: "Moves a model from one stage to another",
         WorkflowType.ROLLOUT: "Brings a model into service step by step",
         WorkflowType.AB_TEST: "Compares models by what they do for the people who use them",
+        WorkflowType.PIPELINE: "Runs stages one after another, each an execution of its own",
+        WorkflowType.REPRODUCTION: "Makes a run again and compares the two",
     },
     STAGES: {
         Stage.CANDIDATE: "Registered; complete, not judged yet",
