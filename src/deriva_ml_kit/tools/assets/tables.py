@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from deriva.core.ermrest_model import Schema, Table
 
     from deriva_ml_kit.mainline import DerivaML
+    from deriva_ml_kit.ops.writes import Writes
     from deriva_ml_kit.tools.schema.definition import ColumnSpec
-    from deriva_ml_kit.tools.writing import Writes
 
 FILE_COLUMNS = ("URL", "Filename", "Description", "Length", "MD5")
 LINKED = ("Asset_Type", "Execution")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from deriva_ml_kit.mainline.dataset.elements import ElementType
     from deriva_ml_kit.mainline.dataset.members import Links
     from deriva_ml_kit.mainline.dataset.versions import DatasetVersion
+    from deriva_ml_kit.ops.writes import Writes
     from deriva_ml_kit.tools.call import Call
-    from deriva_ml_kit.tools.writing import Writes
 
 Given: TypeAlias = Sequence[str] | Mapping[str, Sequence[str]]
 # RIDs that one fault names, and strangers that are looked for in all tables.

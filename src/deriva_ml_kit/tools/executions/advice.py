@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from deriva_ml_kit.tools.writing import WRITES
+from deriva_ml_kit.ops.writes import WRITES
 
 if TYPE_CHECKING:
     from deriva_ml_kit.tools.call import Call

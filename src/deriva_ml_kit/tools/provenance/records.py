@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deriva_ml_kit.tools.writing import TABLE, WRITES
+from deriva_ml_kit.ops.writes import TABLE, WRITES
 
 if TYPE_CHECKING:
     from deriva_ml_kit.mainline import DerivaML

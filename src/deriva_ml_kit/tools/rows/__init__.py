@@ -13,6 +13,7 @@ from pydantic import Field
 
 from deriva_ml_kit.errors import Faults
 from deriva_ml_kit.nearest import nearest
+from deriva_ml_kit.ops.writes import Writes
 from deriva_ml_kit.tools.answers import Answer
 from deriva_ml_kit.tools.call import Call
 from deriva_ml_kit.tools.failure import Code, ToolError, failure_of, not_found
@@ -23,7 +24,7 @@ from deriva_ml_kit.tools.schema.described import SYSTEM
 from deriva_ml_kit.tools.schema.kind import Kind, is_own_link, kind_of_table
 from deriva_ml_kit.tools.tables import table_of
 from deriva_ml_kit.tools.types import DryRun, TableName, Text
-from deriva_ml_kit.tools.writing import Writes, recorded
+from deriva_ml_kit.tools.writing import recorded
 
 if TYPE_CHECKING:
     from deriva.core.ermrest_model import Table
