@@ -1,0 +1,1 @@
+"""Two models on the same records: metrics, their intervals, and whether one is better, with records in groups."""

@@ -1,0 +1,153 @@
+"""Metrics of resampled records: groups are drawn with replacement, or two models swap their answers within groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from deriva_ml_kit.numerics.paired.metrics import Answers, Floats, Metric
+
+# Cells of the arrays that are worked on at a time: 16 MB of doubles.
+CELLS = 2_000_000
+Codes = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which records belong together.
+
+    Attributes:
+        codes: (n,) number of each record's group, 0 to count - 1.
+        count: Number of groups.
+    """
+
+    codes: Codes
+    count: int
+
+    @classmethod
+    def of(cls, names: npt.ArrayLike | None, records: int) -> Groups:
+        """By names of groups, (n,); every record alone where there are none."""
+        if names is None:
+            return cls(np.arange(records), records)
+        found, codes = np.unique(np.asarray(names), return_inverse=True)
+        return cls(codes.reshape(-1), len(found))
+
+    def sums(self, parts: Floats) -> Floats:
+        """(n, m) to (count, m): the sums of each group."""
+        return np.column_stack([np.bincount(self.codes, column, self.count) for column in parts.T])
+
+
+def bootstrap(
+    metric: Metric, models: tuple[Answers, ...], groups: Groups, *, resamples: int, seed: int
+) -> tuple[Floats, ...]:
+    """The metric of several models on the same draws of whole groups, with replacement.
+
+    Args:
+        metric: The metric; its scores, where it needs them, are there.
+        models: Answers to the same records in the same order.
+        groups: Of these records.
+        resamples: Number of draws.
+        seed: The same seed makes the same draws.
+
+    Returns:
+        (resamples,) for each model; NaN where a draw lacks what the metric needs.
+    """
+    found: list[list[Floats]] = [[] for _ in models]
+    random = np.random.default_rng(seed)
+    if metric.parts is not None and metric.joined is not None:
+        sums = [groups.sums(metric.parts(model)) for model in models]
+        for size in _chunks(resamples, groups.count):
+            weights = _draws(random, size, groups.count)
+            for values, of_groups in zip(found, sums, strict=True):
+                values.append(metric.joined(weights @ of_groups))
+    else:
+        curves = [_Curves(model) for model in models]
+        for size in _chunks(resamples, max(groups.count, 4 * len(groups.codes))):
+            weights = _draws(random, size, groups.count)[:, groups.codes]
+            for values, curve in zip(found, curves, strict=True):
+                values.append(curve.areas(weights))
+    return tuple(np.concatenate(values) for values in found)
+
+
+def swaps(metric: Metric, one: Answers, other: Answers, groups: Groups, *, resamples: int, seed: int) -> Floats:
+    """Differences of a metric (one - other) when the two swap their answers in about half of the groups.
+
+    Scores for the area under the curve are put on one scale, by their ranks, before they are swapped (Venkatraman and
+    Begg 1996, Biometrika 83:835).
+
+    Args:
+        metric: The metric; its scores, where it needs them, are there.
+        one: Answers of a model.
+        other: Answers of another one to the same records in the same order.
+        groups: Of these records.
+        resamples: Number of random choices of groups.
+        seed: The same seed makes the same choices.
+
+    Returns:
+        (resamples,) differences.
+    """
+    random = np.random.default_rng(seed)
+    differences: list[Floats] = []
+    if metric.parts is not None and metric.joined is not None:
+        ours, theirs = groups.sums(metric.parts(one)), groups.sums(metric.parts(other))
+        for size in _chunks(resamples, groups.count):
+            kept = random.integers(0, 2, (size, groups.count)).astype(float)
+            moved = kept @ (ours - theirs)
+            differences.append(metric.joined(theirs.sum(0) + moved) - metric.joined(ours.sum(0) - moved))
+        return np.concatenate(differences)
+    assert one.scores is not None
+    assert other.scores is not None
+    first, second = rankdata(one.scores, axis=0), rankdata(other.scores, axis=0)
+    everything = np.ones((1, len(one)))
+    for _ in range(resamples):
+        kept_records = random.integers(0, 2, groups.count)[groups.codes][:, None]
+        pair = (np.where(kept_records, first, second), np.where(kept_records, second, first))
+        ours, theirs = (_Curves(replace(one, scores=scores)).areas(everything) for scores in pair)
+        differences.append(ours - theirs)
+    return np.concatenate(differences)
+
+
+class _Curves:
+    """Areas under the ROC curves of answers whose records have weights."""
+
+    def __init__(self, answers: Answers) -> None:
+        assert answers.scores is not None
+        codes = [1] if len(answers.classes) == 2 else range(len(answers.classes))
+        self._curves = [_Curve(answers.scores[:, code], answers.true_codes == code) for code in codes]
+
+    def areas(self, weights: Floats) -> Floats:
+        """(b, n) weights to (b,) areas, the mean over classes; NaN where a class has no weight."""
+        return np.asarray(np.mean([curve.areas(weights) for curve in self._curves], axis=0))
+
+
+class _Curve:
+    def __init__(self, scores: Floats, positive: npt.NDArray[np.bool_]) -> None:
+        self._order = np.argsort(scores, kind="stable")
+        ordered = scores[self._order]
+        self._starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])  # ties count half
+        self._positive = positive[self._order].astype(float)
+
+    def areas(self, weights: Floats) -> Floats:
+        ordered = weights[:, self._order]
+        positive = np.add.reduceat(ordered * self._positive, self._starts, axis=1)
+        negative = np.add.reduceat(ordered * (1 - self._positive), self._starts, axis=1)
+        below = np.cumsum(negative, axis=1) - negative / 2
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray((positive * below).sum(1) / (positive.sum(1) * negative.sum(1)))
+
+
+def _draws(random: np.random.Generator, size: int, count: int) -> Floats:
+    """(size, count) how often each group is drawn."""
+    drawn = random.integers(0, count, (size, count)) + np.arange(size)[:, None] * count
+    return np.bincount(drawn.reshape(-1), minlength=size * count).reshape(size, count).astype(float)
+
+
+def _chunks(total: int, width: int) -> Iterator[int]:
+    """Sizes that add up to the total, of arrays of this width that fit."""
+    step = max(1, CELLS // max(1, width))
+    for done in range(0, total, step):
+        yield min(step, total - done)
