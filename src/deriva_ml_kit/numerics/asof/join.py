@@ -112,7 +112,7 @@ def as_of_join(
         rows[name], voided[name] = choose.young_enough(rows[name], ages.get(feature))
     columns = {name: _taken(values[feature], rows[name]) for feature, name in zip(features, names, strict=True)}
     return AsOfJoin(
-        frame=pd.concat([events, pd.DataFrame(columns).set_axis(events.index)], axis=1),
+        frame=events.assign(**columns),
         rows=rows,
         voided=voided,
         null_keys=int(asked.keys.isna().sum()),
@@ -246,14 +246,11 @@ def _names(events: pd.DataFrame, entity: str, features: Sequence[str]) -> list[s
     return names
 
 
-def _taken(column: pd.Series[Any], rows: Integers) -> pd.Series[Any]:
+def _taken(column: pd.Series[Any], rows: Integers) -> Any:
     """A feature's values in the order of the events, null where there is none."""
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in NULLABLE:
-        array: Any = pd.array(column.to_numpy(), dtype=NULLABLE[column.dtype.kind])
-    else:
-        array = column.array
-    taken: pd.Series[Any] = pd.Series(array.take(rows, allow_fill=True))
-    return taken
+    kind = column.dtype
+    nullable = NULLABLE.get(kind.kind) if isinstance(kind, np.dtype) else None
+    return column.astype(pd.api.types.pandas_dtype(nullable or kind)).array.take(rows, allow_fill=True)
 
 
 def _tied(held: _Held, rows: Integers) -> Faults:
