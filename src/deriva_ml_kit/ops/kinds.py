@@ -98,7 +98,7 @@ TERMS: Mapping[str, Mapping[str, str]] = {
     },
     STAGES: {
         Stage.CANDIDATE: "Registered; complete, not judged yet",
-        Stage.STAGING: "Passed its gate; waits for a person's approval",
+        Stage.STAGING: "Complete; is judged, tried beside what is in service, and waits for approval",
         Stage.SHADOW: "Sees the traffic; its answers are not used",
         Stage.CANARY: "Answers a part of the traffic",
         Stage.PRODUCTION: "In service",

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deriva_ml_kit.mainline import DerivaML, Execution, Workflow
+from deriva_ml_kit.mainline import Asset, DerivaML, Execution, Workflow
+from deriva_ml_kit.mainline.execution.fetching import record
 from deriva_ml_kit.mainline.workflow.installed import installed_program
 from deriva_ml_kit.ops.documents import Document
 from deriva_ml_kit.ops.kinds import MODELS, AssetType, WorkflowType
@@ -18,17 +19,24 @@ class Operation:
 
     Attributes:
         execution: Its execution.
+        dry_run: Whether nothing is written.
         rids: File name to RID of each output; known after the commit, empty in a dry run.
     """
 
-    def __init__(self, execution: Execution) -> None:
+    def __init__(self, execution: Execution, *, dry_run: bool = False) -> None:
         self.execution = execution
+        self.dry_run = dry_run
         self.rids: dict[str, str] = {}
 
     @property
     def rid(self) -> str:
         """RID of the execution."""
         return str(self.execution.execution_rid)
+
+    def uses(self, *assets: Asset) -> None:
+        """Note files as inputs without fetching them: what is only referred to may be large."""
+        if not self.dry_run:
+            record(self.execution.catalog, self.rid, assets)
 
     def file(self, name: str, kind: AssetType) -> Path:
         """The path to write an output file to."""
@@ -71,7 +79,7 @@ def operation(
     execution = ml.create_execution(
         datasets=list(datasets), assets=list(assets), description=what, workflow=workflow, dry_run=dry_run
     )
-    doing = Operation(execution)
+    doing = Operation(execution, dry_run=dry_run)
     with execution:
         yield doing
     execution.commit_output_assets()

@@ -24,6 +24,7 @@ COLUMNS = [
     Column.define("Model_Name", builtin_types.text, nullok=False, comment="Name that models replace each other under"),
     Column.define("Sequence", builtin_types.int8, nullok=False, comment="1, 2, 3, … within a name"),
     Column.define("MD5", builtin_types.text, nullok=False, comment="Checksum of the model's file at that time"),
+    Column.define("Training", builtin_types.text, comment="RID of the execution that the model is an output of"),
     Column.define("Reason", builtin_types.text, nullok=False, comment="Why"),
     Column.define("Approved_By", builtin_types.text, comment="The person who approved it"),
     Column.define("Forced", builtin_types.text, comment="What was missing, and why it was done nevertheless"),

@@ -86,16 +86,17 @@ def states(ml: DerivaML) -> list[State]:
     return [fold(name, by_name[name]) for name in sorted(by_name)]
 
 
-def move(ml: DerivaML, name: str, execution_rid: str, decide: Decide) -> State:
+def move(ml: DerivaML, name: str, execution_rid: str, decide: Decide, *, first: State | None = None) -> State:
     """Take steps: read what is, decide, add the rows in one request; again where somebody was quicker.
 
-    Two requests where nobody is in the way.
+    Two requests where nobody is in the way, or one.
 
     Args:
         ml: The catalog.
         name: Name of the model.
         execution_rid: In which execution this happens.
         decide: Gives the steps, or refuses by an error; asked again about what is then.
+        first: What is known already, to save the first request; that it is old does no harm.
 
     Returns:
         What is afterwards.
@@ -105,7 +106,7 @@ def move(ml: DerivaML, name: str, execution_rid: str, decide: Decide) -> State:
         KitError: What `decide` raises at first, or the catalog refuses the rows.
     """
     refuse_snapshot(ml)
-    first = state = state_of(ml, name)
+    first = state = first or state_of(ml, name)
     for attempt in range(ATTEMPTS):
         try:
             steps = decide(state)
@@ -156,6 +157,7 @@ def _row(state: State, number: int, step: Step, execution_rid: str) -> Row:
         "Model_Name": state.name,
         "Sequence": number,
         "MD5": step.md5,
+        "Training": step.training_rid,
         "Reason": step.reason,
         "Approved_By": step.approved_by,
         "Forced": step.forced,
@@ -169,6 +171,7 @@ def _event(row: Row) -> Event:
         row["MD5"],
         Stage(row[STAGES]),
         row["Reason"],
+        training_rid=row["Training"],
         approved_by=row["Approved_By"],
         forced=row["Forced"],
         evidence=row["Evidence"],
@@ -194,6 +197,7 @@ def as_json(event: Event) -> dict[str, object]:
         "model_rid": step.model_rid,
         "md5": step.md5,
         "stage": str(step.stage),
+        "training_rid": step.training_rid,
         "reason": step.reason,
         "approved_by": step.approved_by,
         "forced": step.forced,

@@ -24,6 +24,8 @@ class Serving:
         since: Since when.
         sequence: Number of the step that brought it there; grows with each step of the name.
         execution_rid: The execution of that step.
+        training_rid: The execution that the model is an output of, with its baseline, feature definitions and golden
+            records; None where a model was registered without.
         forced: What was done with it although something was missing, and why.
     """
 
@@ -35,6 +37,7 @@ class Serving:
     since: datetime
     sequence: int
     execution_rid: str
+    training_rid: str | None
     forced: tuple[str, ...] = ()
 
 
@@ -69,5 +72,6 @@ def served(name: str, model: Model) -> Serving:
         model.since.time,
         model.since.sequence,
         model.since.execution_rid,
+        model.training_rid,
         model.forced,
     )

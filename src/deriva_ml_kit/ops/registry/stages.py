@@ -38,6 +38,7 @@ class Step:
         md5: Checksum of its file, hexadecimal.
         stage: Where it goes.
         reason: Why.
+        training_rid: The execution that the model is an output of, with its baseline and the like; None if unknown.
         approved_by: The person who approved it.
         forced: What was missing, and why it was done nevertheless.
         evidence: RID of the asset that it was decided on.
@@ -47,6 +48,7 @@ class Step:
     md5: str
     stage: Stage
     reason: str
+    training_rid: str | None = None
     approved_by: str | None = None
     forced: str | None = None
     evidence: str | None = None
@@ -81,6 +83,7 @@ class Model:
         rid: RID of its asset.
         md5: Checksum of its file when it was registered.
         version: Its number within the name, from 1, in the order of registration.
+        training_rid: The execution that it is an output of, with its baseline and the like; None if unknown.
         stage: Where it is.
         since: The step that brought it there.
         forced: What was ever done with it although something was missing.
@@ -89,6 +92,7 @@ class Model:
     rid: str
     md5: str
     version: int
+    training_rid: str | None
     stage: Stage
     since: Event
     forced: tuple[str, ...] = ()
@@ -165,7 +169,7 @@ def _after(state: State, event: Event) -> State:
     step = event.step
     before = state.models.get(step.model_rid)
     if before is None:
-        model = Model(step.model_rid, step.md5, len(state.models) + 1, step.stage, event)
+        model = Model(step.model_rid, step.md5, len(state.models) + 1, step.training_rid, step.stage, event)
     else:
         model = replace(before, stage=step.stage, since=event)
     if step.forced:
