@@ -119,7 +119,8 @@ def _scores(frame: pd.DataFrame, given: Any, named: list[str]) -> pd.DataFrame |
         )
     if len(given) != len(frame):
         raise UsageError(f"There are scores for {len(given)} rows of {len(frame)}.")
-    return given
+    found: pd.DataFrame = given
+    return found
 
 
 def _codes(given: pd.Series[Any] | None) -> NDArray[np.intp] | None:

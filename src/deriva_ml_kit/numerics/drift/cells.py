@@ -57,7 +57,8 @@ def interval_edges(ordered: Floats, bins: int) -> Floats:
             edges.append(atom)
             begin = int(np.searchsorted(ordered, atom, "right"))
     distinct = np.unique(np.array(edges, dtype=np.float64))
-    return distinct[distinct < ordered[-1]]
+    kept: Floats = distinct[distinct < ordered[-1]]
+    return kept
 
 
 def count_numbers(read: Numbers, values: Floats, edges: Floats | None) -> Counts:

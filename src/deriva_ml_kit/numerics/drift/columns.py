@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -125,9 +124,7 @@ def read_levels(column: pd.Series[Any]) -> Levels:
 
 def text(value: object) -> str:
     """How a level is called: 1 and 1.0 are the same, since a null makes pandas turn integers into floats."""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _per_code(codes: NDArray[Any], levels: int) -> NDArray[np.intp]:

@@ -6,7 +6,7 @@ report.verdict, report.exit_code
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -90,12 +90,12 @@ def compare(
 
     given = {role for role, _ in data.columns}
     asked = [column for column in baseline.columns if column.role == "feature" or column.role in given]
-    found = threaded(one, asked, workers)
-    known = [each for each in found if not isinstance(each, ColumnReport)]
+    results = threaded(one, asked, workers)
+    known = [each for each in results if not isinstance(each, ColumnReport)]
     _adjust(known, list(baselines))
     columns = tuple(
         each if isinstance(each, ColumnReport) else _judged(baseline, column, each, alpha, thresholds)
-        for column, each in zip(asked, found, strict=True)
+        for column, each in zip(asked, results, strict=True)
     )
     verdict, reason = verdicts.overall(columns, data.rows)
     return DriftReport(
@@ -193,7 +193,8 @@ def _tests(
 ) -> tuple[float | None, statistics.Test]:
     """The calibrated p of the index, and chi-squared, over merged cells.
 
-    Cells that stay too rare are tested by themselves; the smaller p counts, doubled (Bonferroni). `worth` is how many independent rows each side has.
+    Cells that stay too rare are tested by themselves; the smaller p counts, doubled (Bonferroni). `worth` is how many
+    independent rows each side has.
     """
     n, m = worth
     groups, rare = statistics.merged(reference, current, regular)
@@ -202,8 +203,8 @@ def _tests(
     if len(groups) > 1:
         p_values.append(statistics.psi_test(r, q, None if spread is None else grouping.grouped(spread, groups)).p)
     if rare:
-        held = [float(side[rare].sum() / side.sum() * rows) for side, rows in ((reference, n), (current, m))]
-        p_values.append(statistics.rare_p(*held, n, m))
+        before, now = reference[rare].sum() / reference.sum(), current[rare].sum() / current.sum()
+        p_values.append(statistics.rare_p(before * n, now * m, n, m))
     p = min(1.0, min(p_values) * len(p_values)) if p_values else None
     if len(groups) == 1 and not rare:
         p = 1.0 if (reference > 0).sum() == 1 == (current > 0).sum() else None
@@ -281,7 +282,9 @@ def _season(baseline: BaselineProfile, seasonal: BaselineProfile | None) -> Seas
     return "unavailable" if any(column.period for column in baseline.columns) else "not_declared"
 
 
-def _warnings(baseline: BaselineProfile, seasonal: BaselineProfile | None, given: set[str], rows: int) -> list[str]:
+def _warnings(
+    baseline: BaselineProfile, seasonal: BaselineProfile | None, given: Collection[str], rows: int
+) -> list[str]:
     found = []
     for role, name in (("prediction", "predictions"), ("score", "scores")):
         if (role in {column.role for column in baseline.columns}) != (role in given):

@@ -260,10 +260,11 @@ def _column(
         "rows": len(values),
         "period": period,
     }
+    known: Kind = "numeric" if kind == "empty" else kind
     read: Numbers | Levels
-    if kind in (*NUMERIC, "empty"):
+    if known in NUMERIC:
         read = read_numbers(values)
-        made = ColumnProfile(kind="numeric" if kind == "empty" else kind, **about, **_numeric(read, bins))
+        made = ColumnProfile(kind=known, **about, **_numeric(read, bins))
     else:
         read = read_levels(values)
         ranked = sorted(read.counts.items(), key=lambda item: (-item[1], item[0]))
@@ -272,7 +273,7 @@ def _column(
         kept = ("False", "True") if kind == "boolean" else tuple(level for level, _ in ranked[:levels])
         counted = cells.count_levels(read, kept)
         made = ColumnProfile(
-            kind=kind,
+            kind=known,
             **about,
             levels=kept,
             counts=tuple(counted[:-4].tolist()),
@@ -290,7 +291,7 @@ def _numeric(read: Numbers, bins: int) -> dict[str, Any]:
     values = cells.few_values(ordered)
     edges = cells.interval_edges(ordered, bins) if values is None else None
     counted = cells.count_numbers(read, np.array([]) if values is None else values, edges)
-    found = {
+    found: dict[str, Any] = {
         "values": () if values is None else tuple(values.tolist()),
         "edges": None if edges is None else tuple(edges.tolist()),
         "counts": tuple(counted[:-4].tolist()),

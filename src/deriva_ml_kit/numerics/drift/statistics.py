@@ -132,7 +132,7 @@ def adjusted(p_values: Sequence[float | None]) -> list[float | None]:
 
 def minimum_rows(cells: int, limit: float, level: float = 0.99) -> int:
     """Rows at which, against a large other side, the index without drift stays below `limit` (99 % of the time)."""
-    return math.ceil(special.chdtri(max(cells - 1, 1), 1 - level) / limit)
+    return math.ceil(float(special.chdtri(max(cells - 1, 1), 1 - level)) / limit)
 
 
 def merged(reference: Counts, current: Counts, ordered: NDArray[np.bool_]) -> tuple[list[list[int]], list[int]]:

@@ -1,8 +1,8 @@
 """From figures to a status, and from statuses to the verdict on the batch.
 
 Drift is claimed only if the index is large (at least the upper threshold), is no chance finding (p adjusted for the
-number of columns below alpha), and both sides have the rows that fixed thresholds need. A large sample alone makes any p
-small; a small one alone makes any index large.
+number of columns below alpha), and both sides have the rows that fixed thresholds need. A large sample alone makes any
+p small; a small one alone makes any index large.
 """
 
 from __future__ import annotations
