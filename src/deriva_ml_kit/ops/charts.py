@@ -14,9 +14,9 @@ from html import escape
 from itertools import pairwise
 
 WIDTH, HEIGHT = 480, 230
-LEFT, RIGHT, TOP, FLOOR = 52, WIDTH - 12, 14, HEIGHT - 40
+LEFT, RIGHT, TOP, FLOOR = 52, WIDTH - 24, 14, HEIGHT - 40
 KINDS = 4  # series that the page has colours for
-CATEGORIES = 12  # more have no room for their names
+CATEGORIES = 16  # more have no room for their names
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def histogram(title: str, edges: Sequence[float], shares: Mapping[str, Sequence[
         name: [share / width if width > 0 else 0.0 for share, width in zip(each, widths, strict=True)]
         for name, each in shares.items()
     }
-    across = _Axis(edges[0], edges[-1], LEFT, RIGHT)
+    across = _Axis(edges[0], edges[-1], WIDTH - RIGHT, RIGHT)
     upwards = _Axis(0.0, max((high for each in heights.values() for high in each), default=1.0), FLOOR, TOP)
     parts = list(_x_axis(across, unit))
     for number, each in enumerate(heights.values()):
@@ -105,7 +105,7 @@ def bars(title: str, labels: Sequence[str], shares: Mapping[str, Sequence[float]
 
     Args:
         title: What is shown.
-        labels: Names of the categories; of more than twelve the rarest are added up.
+        labels: Names of the categories; of more than sixteen the rarest are added up.
         shares: Name of each distribution to its shares.
     """
     labels, shares = _most_frequent(labels, shares)
@@ -182,7 +182,7 @@ def intervals(
         unit: Of the axis.
     """
     limits = limits or {}
-    left, step = 150, 30
+    left, step = 160, 30
     floor = TOP + 14 + step * len(of)
     ends = [value for each in of for value in (each.low, each.estimate, each.high)]
     ends = [value for value in [*ends, *limits.values()] if math.isfinite(value)]

@@ -37,6 +37,10 @@ MISSING = frozenset({"NA", "N/A", "NaN", "nan", "null", "NULL", "None"})  # in a
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 
 
+class NoMembers(UsageError):
+    """A dataset has no rows; what that means is for those to say who asked for them."""
+
+
 class Origin(BaseModel):
     """Where records come from.
 
@@ -97,6 +101,7 @@ def read_frame(
 
     Raises:
         UsageError: It does not exist, is not of these kinds, or a table has to be named.
+        NoMembers: The dataset is empty.
         Faults: Lines of a prediction log are wrong.
     """
     path = Path(source)
@@ -152,10 +157,12 @@ def _rows(bag: DatasetBag, table: str | Sequence[str] | None) -> tuple[pd.DataFr
         members = sorted(
             name for name, rows in bag.list_dataset_members(recurse=True).items() if rows and name != "Dataset"
         )
+        if not members:
+            raise NoMembers(f"Dataset {bag.dataset_rid}@{bag.version} has no members.")
         if len(members) != 1:
             raise UsageError(
-                f"Dataset {bag.dataset_rid} has members of {len(members)} tables: {', '.join(members) or 'none'}.",
-                remedy="Name the table whose rows are meant." if members else "Is this the right version of it?",
+                f"Dataset {bag.dataset_rid} has members of {len(members)} tables: {', '.join(members)}.",
+                remedy="Name the table whose rows are meant.",
             )
         table = members
     tables = (table,) if isinstance(table, str) else tuple(table)

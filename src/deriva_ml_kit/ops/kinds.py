@@ -14,6 +14,8 @@ class AssetType(StrEnum):
     METRICS_FILE = "Metrics_File"
     BASELINE_PROFILE = "Baseline_Profile"
     DRIFT_REPORT = "Drift_Report"
+    DRIFT_RESPONSE = "Drift_Response"
+    LABEL_REPORT = "Label_Report"
     FEATURE_DEFINITIONS = "Feature_Definitions"
     FEATURE_TABLE = "Feature_Table"
     GOLDEN_RECORDS = "Golden_Records"
@@ -70,6 +72,8 @@ TERMS: Mapping[str, Mapping[str, str]] = {
         AssetType.PREDICTION_FILE: "Predictions of a model, one row a record",
         AssetType.BASELINE_PROFILE: "Distributions of a model's training data, which later batches are compared with",
         AssetType.DRIFT_REPORT: "How a batch of data differs from a baseline",
+        AssetType.DRIFT_RESPONSE: "Who was told of a drift, and what was started",
+        AssetType.LABEL_REPORT: "How right a model was, by labels that came later",
         AssetType.FEATURE_DEFINITIONS: "Definitions of features, with their versions",
         AssetType.FEATURE_TABLE: "Values of features at the times of events",
         AssetType.GOLDEN_RECORDS: "Inputs with the features and predictions that a model made of them when trained",

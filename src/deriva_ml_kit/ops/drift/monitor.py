@@ -1,0 +1,286 @@
+"""A batch against a baseline, as an execution: report, page and metrics are its outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from deriva_ml_kit.errors import UsageError
+from deriva_ml_kit.mainline import DatasetSpec, DerivaML, Workflow
+from deriva_ml_kit.mainline.catalog.lookup import rows_with
+from deriva_ml_kit.numerics import drift
+from deriva_ml_kit.ops.documents import Stored, fetch
+from deriva_ml_kit.ops.drift import metrics, plots
+from deriva_ml_kit.ops.drift.documents import Baseline, DriftReport, Settings
+from deriva_ml_kit.ops.frames import Batch
+from deriva_ml_kit.ops.kinds import MODELS, AssetType, WorkflowType
+from deriva_ml_kit.ops.operation import operation
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+PROGRAM = ("Drift monitoring", WorkflowType.MONITORING, __name__)
+PROFILE_FILE = "batch-profile.json"
+PAGE_FILE, METRICS_FILE = "drift.html", "drift.prom"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a batch is compared with.
+
+    Attributes:
+        baseline: The training's.
+        models: RIDs of the models that it made.
+        seasonal: Of the same season before.
+        rolling: Of the time just before.
+    """
+
+    baseline: Stored[Baseline]
+    models: tuple[str, ...] = ()
+    seasonal: Stored[Baseline] | None = None
+    rolling: Stored[Baseline] | None = None
+
+    @property
+    def rids(self) -> list[str]:
+        """RIDs of the profiles."""
+        return [each.rid for each in (self.baseline, self.seasonal, self.rolling) if each]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a batch by what they are for.
+
+    Attributes:
+        features: A row each.
+        predictions: What the model said of them.
+        scores: Its probabilities.
+        clusters: Which rows belong together.
+        times: When each came to be.
+    """
+
+    features: pd.DataFrame
+    predictions: Any = None
+    scores: Any = None
+    clusters: Any = None
+    times: Any = None
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """What is not a feature, as `drift.compare` takes it."""
+        return {name: getattr(self, name) for name in ("predictions", "scores", "clusters", "times")}
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """What a run of the monitoring came to.
+
+    Attributes:
+        report: The report.
+        report_rid: Its RID; None in a dry run.
+        execution_rid: The execution that made it; None in a dry run.
+        is_new: Whether this run has made it; otherwise it was there.
+        rids: File name to RID of the outputs of this run.
+        page: The page.
+        metrics: The figures as OpenMetrics text.
+    """
+
+    report: DriftReport
+    report_rid: str | None
+    execution_rid: str | None
+    is_new: bool
+    page: str
+    metrics: str
+    rids: dict[str, str] = field(default_factory=dict)
+
+
+def monitor(
+    ml: DerivaML,
+    compared: Compared,
+    batch: Batch,
+    settings: Settings | None = None,
+    *,
+    predictions: Any = None,
+    scores: Any = None,
+    workflow: Workflow | None = None,
+    again: bool = False,
+    dry_run: bool = False,
+) -> Monitored:
+    """Compare a batch with its baseline and keep what was found; done before, say what was found then.
+
+    Args:
+        ml: The catalog.
+        compared: What it is compared with.
+        batch: The records, see `ops.frames.read_frame`; of a prediction log those that the models answered.
+        settings: What they are judged by.
+        predictions: What the model says of them, values or a column's name; a prediction log has them.
+        scores: Its probabilities, likewise.
+        workflow: Of a script in the project's repository; this program where not given.
+        again: Make another report although there is one.
+        dry_run: Write nothing.
+
+    Raises:
+        UsageError: Batch, baseline and settings do not fit each other.
+    """
+    settings = _with_defaults(settings or Settings(), compared.baseline.document)
+    key = report_key(compared, batch, settings)
+    if not again and not dry_run and (there := existing(ml, key)):
+        columns = _columns(batch, settings, compared.models, predictions, scores)
+        page = plots.page(there.document, compared.baseline.document.profile, _profile(columns, compared))
+        return Monitored(there.document, there.rid, there.execution_rid, False, page, metrics.text(there.document))
+    columns = _columns(batch, settings, compared.models, predictions, scores)
+    result = drift.compare(
+        compared.baseline.document.profile,
+        columns.features,
+        **columns.further,
+        seasonal=compared.seasonal.document.profile if compared.seasonal else None,
+        rolling=compared.rolling.document.profile if compared.rolling else None,
+        alpha=settings.alpha,
+        thresholds=(settings.investigate, settings.drift),
+        minimum_rows=settings.minimum_rows,
+    )
+    report = DriftReport(
+        key=key,
+        baseline_rid=compared.baseline.rid,
+        models=compared.models,
+        seasonal_rid=compared.seasonal.rid if compared.seasonal else None,
+        rolling_rid=compared.rolling.rid if compared.rolling else None,
+        batch=batch.origin,
+        settings=settings,
+        result=result,
+    )
+    profiled = _profile(columns, compared)
+    page = plots.page(report, compared.baseline.document.profile, profiled)
+    text = metrics.text(report)
+    with operation(
+        ml,
+        f"Drift of {batch.origin.name} against baseline {compared.baseline.rid}",
+        workflow=workflow,
+        program=None if workflow else PROGRAM,
+        datasets=_datasets(batch),
+        assets=[*compared.rids, *([str(batch.origin.rid)] if batch.origin.kind == "asset" else [])],
+        dry_run=dry_run,
+    ) as doing:
+        doing.keep(report, file_name(key))
+        doing.file(PAGE_FILE, AssetType.DRIFT_REPORT).write_text(page, encoding="utf-8")
+        doing.file(METRICS_FILE, AssetType.METRICS_FILE).write_text(text, encoding="utf-8")
+        if profiled:
+            of_batch = profiled.model_copy(update={"origin": _origin(batch, doing.rid)})
+            doing.keep(Baseline(profile=of_batch, group_by=settings.group_by, time=settings.time), PROFILE_FILE)
+    execution = None if dry_run else doing.rid
+    return Monitored(report, doing.rids.get(file_name(key)), execution, True, page, text, doing.rids)
+
+
+def report_key(compared: Compared, batch: Batch, settings: Settings) -> str:
+    """The same for the same baselines, records and settings."""
+    origin = batch.origin
+    told = [compared.rids, origin.rid, origin.version, origin.sha256, origin.tables, settings.model_dump()]
+    if origin.kind == "bag":
+        told.append(_digest(batch.frame))
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def file_name(key: str) -> str:
+    """Name of the report's file, by which it is found again."""
+    return f"drift-report-{key[:16]}.json"
+
+
+def existing(ml: DerivaML, key: str) -> Stored[DriftReport] | None:
+    """The report of a key: one request where there is none; of several, the newest."""
+    rows = list(rows_with(ml.catalog, ml.ml_schema, MODELS, "Filename", [file_name(key)], wanted=["RID", "RCT"]))
+    for row in sorted(rows, key=lambda row: (row["RCT"], row["RID"]), reverse=True):
+        stored = fetch(ml, row["RID"], DriftReport)
+        if stored.document.key == key:
+            return stored
+    return None
+
+
+def models_of(ml: DerivaML, execution_rid: str | None) -> tuple[str, ...]:
+    """RIDs of the models that an execution has made."""
+    if execution_rid is None:
+        return ()
+    outputs = ml.list_execution_assets(execution_rid, "Output")
+    return tuple(each.asset_rid for each in outputs if AssetType.MODEL_FILE in each.asset_types)
+
+
+def text_columns(baseline: Baseline) -> list[str]:
+    """Columns that are levels, also where they look like numbers."""
+    return [each.name for each in baseline.profile.features if each.kind == "categorical"]
+
+
+def _with_defaults(settings: Settings, baseline: Baseline) -> Settings:
+    """Grouping and time as in the baseline, where nothing else is said."""
+    known = {"group_by": settings.group_by or baseline.group_by, "time": settings.time or baseline.time}
+    return settings.model_copy(update=known)
+
+
+def _columns(batch: Batch, settings: Settings, models: Collection[str], predictions: Any, scores: Any) -> Columns:
+    """Take a batch apart.
+
+    Raises:
+        UsageError: A column that is named is not there, or the log is of other models.
+    """
+    frame, log = batch.frame, batch.log
+    if log is not None and models:
+        mine = log["model_rid"].isin(models)
+        if len(log) and not mine.any():
+            others = ", ".join(sorted(log["model_rid"].unique())[:5])
+            raise UsageError(f"{batch.origin.name} holds answers of {others}, and none of {', '.join(models)}.")
+        frame, log = frame[mine].reset_index(drop=True), log[mine].reset_index(drop=True)
+    if log is not None and predictions is None and len(log):
+        predictions = log["prediction"]
+        of_classes = log.filter(regex=r"^scores\.")
+        scores = of_classes.rename(columns=lambda name: name.removeprefix("scores.")) if of_classes.size else None
+    given = {"--predictions": predictions, "--group-by": settings.group_by, "--time": settings.time}
+    for option, name in given.items():
+        if isinstance(name, str) and len(frame) and name not in frame and (log is None or name not in log):
+            raise UsageError(f"{option}: {batch.origin.name} has no column {name}.")
+    named = [each for each in given.values() if isinstance(each, str)]
+
+    def rows(name: str | None) -> Any:
+        if name is None or not len(frame):
+            return None
+        return frame[name] if name in frame else log[name] if log is not None else None
+
+    times = rows(settings.time)
+    return Columns(
+        frame.drop(columns=[name for name in named if name in frame]),
+        rows(predictions) if isinstance(predictions, str) else predictions,
+        scores,
+        rows(settings.group_by),
+        times if times is not None or log is None or not len(log) else log["time"],
+    )
+
+
+def _profile(columns: Columns, compared: Compared) -> drift.BaselineProfile | None:
+    """The profile of a batch, over the columns of the baseline; None of a batch without rows."""
+    known = compared.baseline.document.profile
+    names = [each.name for each in known.features if each.name in columns.features]
+    if not len(columns.features) or not names:
+        return None
+    return drift.profile(columns.features, **columns.further, columns=names, bins=known.bins)
+
+
+def _datasets(batch: Batch) -> list[DatasetSpec]:
+    """The dataset that a batch is, as an input of an execution; its rows are wanted and not its files."""
+    of = batch.origin
+    return [DatasetSpec(rid=of.rid, version=of.version, materialize=False)] if of.kind == "dataset" else []
+
+
+def _origin(batch: Batch, execution_rid: str) -> drift.Origin:
+    of = batch.origin
+    return drift.Origin(
+        dataset_rid=of.rid if of.kind in {"dataset", "bag"} else None,
+        dataset_version=of.version,
+        snapshot=of.snapshot,
+        execution_rid=execution_rid,
+        file=of.name if of.sha256 else None,
+        sha256=of.sha256,
+    )
+
+
+def _digest(frame: pd.DataFrame) -> str:
+    return hashlib.sha256(pd.util.hash_pandas_object(frame.astype(str), index=False).to_numpy().tobytes()).hexdigest()
