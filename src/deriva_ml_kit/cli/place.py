@@ -6,9 +6,13 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deriva_ml_kit.design.history import root_of
 from deriva_ml_kit.errors import UsageError
+
+if TYPE_CHECKING:
+    from deriva_ml_kit.mainline import DerivaML
 
 CATALOG_FILE = Path("src/configs/catalog.json")
 PINS = Path("src/configs/datasets.toml")
@@ -65,6 +69,19 @@ def required(args: argparse.Namespace, folder: Path) -> Place:
     if place is None:
         raise UsageError(f"No catalog: {folder / CATALOG_FILE} names none.", remedy="Give --hostname and --catalog-id.")
     return place
+
+
+def connect(args: argparse.Namespace) -> DerivaML:
+    """Open the catalog that the command line names, or else the project.
+
+    Raises:
+        UsageError: Neither does.
+        AccessError: It cannot be opened; says why, and what to do.
+    """
+    where = required(args, root())
+    from deriva_ml_kit.ops import access  # noqa: PLC0415  (takes seconds)
+
+    return access.connect(where.hostname, where.catalog_id)
 
 
 def near(path: Path) -> Path:

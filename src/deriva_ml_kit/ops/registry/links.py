@@ -152,7 +152,7 @@ def model_asset(ml: DerivaML, rid: str) -> Asset:
     return asset
 
 
-_LIST = "Models are outputs of trainings: uv run deriva-ml-kit tool deriva_ml_find_assets --help"
+_LIST = "Models are outputs of trainings: uv run deriva-ml-kit tool deriva_ml_list_assets --asset-type Model_File"
 
 
 def _names(links: Collection[Link]) -> set[str]:
