@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import multivariate_normal
 
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.numerics.sequential.boundaries import UNREACHABLE, boundaries, crossing
@@ -34,6 +35,14 @@ def test_the_level_is_spent_as_planned_whatever_the_times(at: Any, alpha: float,
     np.testing.assert_allclose(spent, 2 * spending(alpha / 2, at / at[-1]), atol=1e-7)
     np.testing.assert_allclose(crossed.upper, crossed.lower, atol=1e-9)
     assert crossing(at, bounds, drift=3 / np.sqrt(at[-1])).power > spent[-1]
+
+
+def test_the_recursion_agrees_with_the_multivariate_normal() -> None:
+    at = np.array([0.2, 0.35, 0.7, 1.0])
+    bounds = boundaries(at, 0.05, planned=1, spending=Spending.POCOCK)
+    law = multivariate_normal(2 * np.sqrt(at), np.sqrt(np.minimum.outer(at, at) / np.maximum.outer(at, at)), seed=1)
+    stayed = law.cdf(bounds, lower_limit=-bounds)
+    assert crossing(at, bounds, drift=2.0).power == pytest.approx(1 - stayed, abs=2e-4)
 
 
 def test_thirty_looks_do_not_underflow() -> None:
