@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from deriva_ml_kit.mainline.execution.registering import Registering
     from deriva_ml_kit.mainline.ml import DerivaML
 
+# Names a file to which every execution that is begun adds a line; who starts programs learns from it what they made.
+NOTED = "DERIVA_ML_KIT_EXECUTIONS"
+
 
 def check(ml: DerivaML, configuration: ExecutionConfiguration, *, dry_run: bool) -> None:
     """Everything that can be known to fail, before anything is written.
@@ -65,6 +68,9 @@ def record(ml: DerivaML, configuration: ExecutionConfiguration) -> tuple[str, st
         facts = {"hostname": ml.host_name, "catalog_id": ml.catalog_id}
         facts |= {"workflow_rid": workflow_rid, "execution_rid": execution_rid, "working_dir": str(ml._working_root)}
         Path(note).write_text(json.dumps(facts), encoding="utf-8")
+    if noted := os.environ.get(NOTED):
+        with Path(noted).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps({"catalog_id": str(ml.catalog_id), "execution_rid": execution_rid}) + "\n")
     return workflow_rid, execution_rid
 
 
