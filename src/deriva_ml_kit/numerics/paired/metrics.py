@@ -133,20 +133,22 @@ def _losses(answers: Answers) -> Floats:
     return -np.log(scores[np.arange(len(answers)), answers.true_codes])
 
 
+def curves(answers: Answers) -> list[int]:
+    """The classes whose ROC curves count: the second of two, and of more each that occurs."""
+    occurring: list[int] = np.unique(answers.true_codes).tolist()
+    return [1] if len(answers.classes) == 2 else occurring
+
+
 def _auc(answers: Answers) -> float:
-    """Area under the ROC curve; the mean of one class against the others where there are more than two."""
-    if answers.scores is None or len(answers.classes) < 2:
+    """Area under the ROC curve; the mean over one class against the others where there are more than two."""
+    if answers.scores is None or np.unique(answers.true_codes).size < 2:
         return math.nan
-    if np.unique(answers.true_codes).size < len(answers.classes):
-        return math.nan
-    curves = [1] if len(answers.classes) == 2 else range(len(answers.classes))
-    return float(
-        np.mean([sklearn.roc_auc_score(answers.true_codes == code, answers.scores[:, code]) for code in curves])
-    )
+    areas = [sklearn.roc_auc_score(answers.true_codes == code, answers.scores[:, code]) for code in curves(answers)]
+    return float(np.mean(areas))
 
 
 def _log_loss(answers: Answers) -> float:
-    if answers.scores is None:
+    if answers.scores is None or len(answers.classes) < 2:
         return math.nan
     return float(sklearn.log_loss(answers.true_codes, answers.scores, labels=list(range(len(answers.classes)))))
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from deriva_ml_kit.numerics.paired.metrics import Answers, Floats, Metric
+from deriva_ml_kit.numerics.paired.metrics import Answers, Floats, Metric, curves
 
 # Cells of the arrays that are worked on at a time: 16 MB of doubles.
 CELLS = 2_000_000
@@ -65,11 +65,11 @@ def bootstrap(
             for values, of_groups in zip(found, sums, strict=True):
                 values.append(metric.joined(weights @ of_groups))
     else:
-        curves = [_Curves(model) for model in models]
+        of_models = [_Curves(model) for model in models]
         for size in _chunks(resamples, max(groups.count, 4 * len(groups.codes))):
             weights = _draws(random, size, groups.count)[:, groups.codes]
-            for values, curve in zip(found, curves, strict=True):
-                values.append(curve.areas(weights))
+            for values, of_model in zip(found, of_models, strict=True):
+                values.append(of_model.areas(weights))
     return tuple(np.concatenate(values) for values in found)
 
 
@@ -110,7 +110,7 @@ def _swapped_areas(one: Answers, other: Answers, kept: npt.NDArray[np.bool_]) ->
     assert one.scores is not None
     assert other.scores is not None
     found = []
-    for code in _curve_codes(one):
+    for code in curves(one):
         positive = one.true_codes == code
         # Twice the mean rank is whole, and so it can be counted instead of sorted.
         first, second = (
@@ -135,22 +135,19 @@ def _counted_areas(ranks: Codes, positive: npt.NDArray[np.bool_]) -> Floats:
     return np.asarray((above * (np.cumsum(below, axis=1) - below / 2)).sum(1) / pairs)
 
 
-def _curve_codes(answers: Answers) -> range:
-    """The classes whose curves count: the second of two, each of more."""
-    return range(1, 2) if len(answers.classes) == 2 else range(len(answers.classes))
-
-
 class _Curves:
     """Areas under the ROC curves of answers whose records have weights."""
 
     def __init__(self, answers: Answers) -> None:
         assert answers.scores is not None
         scores, true = answers.scores, answers.true_codes
-        self._curves = [_Curve(scores[:, code], true == code) for code in _curve_codes(answers)]
+        self._curves = [_Curve(scores[:, code], true == code) for code in curves(answers)]
 
     def areas(self, weights: Floats) -> Floats:
-        """(b, n) weights to (b,) areas, the mean over classes; NaN where a class has no weight."""
-        return np.asarray(np.mean([curve.areas(weights) for curve in self._curves], axis=0))
+        """(b, n) weights to (b,) areas, the mean over the classes that have weight; NaN where one alone has."""
+        areas = np.array([curve.areas(weights) for curve in self._curves])
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(np.isnan(areas), 0, areas).sum(0) / (~np.isnan(areas)).sum(0))
 
 
 class _Curve:

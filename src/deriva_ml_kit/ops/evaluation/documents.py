@@ -74,7 +74,7 @@ class EvaluationReport(Document):
         groups: Number of groups; of records where there are no groups.
         confidence: Of the intervals.
         metrics: By name.
-        features_digest: SHA-256 of the model's feature definitions, where it has some.
+        features_md5: Checksum of the file of its feature definitions, where its training made one.
         looks: Earlier evaluations on this dataset, oldest first.
         latency: None where no record could be predicted alone.
         predictions: Name of the file with the predictions, an output of the same execution.
@@ -96,7 +96,7 @@ class EvaluationReport(Document):
     groups: int
     confidence: float
     metrics: dict[str, MetricValue]
-    features_digest: str | None
+    features_md5: str | None
     looks: tuple[Look, ...]
     latency: Latency | None
     predictions: str

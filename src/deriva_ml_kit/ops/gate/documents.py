@@ -96,6 +96,8 @@ class GateCriteria(Document):
             raise ValueError(f"several requirements of {', '.join(twice)}")
         if len({METRICS[name].task for name in names}) > 1:
             raise ValueError(f"{', '.join(names)} are not all of classifications, or of regressions")
+        if self.requirements[0].min_gain is None:
+            raise ValueError(f"{names[0]}, the first requirement, needs min_gain: what it must gain over the incumbent")
         return self
 
 
@@ -156,6 +158,8 @@ class GateReport(Document):
         dataset: `RID@VERSION` of the comparison.
         evaluation_rid: Report of the candidate's evaluation; None where there is none.
         incumbent_evaluation_rid: Of the incumbent's.
+        resamples: Draws of the tests.
+        seed: Of the draws.
         checks: All of them.
     """
 
@@ -170,6 +174,8 @@ class GateReport(Document):
     dataset: str
     evaluation_rid: str | None
     incumbent_evaluation_rid: str | None
+    resamples: int
+    seed: int
     checks: tuple[Check, ...]
 
     @property
