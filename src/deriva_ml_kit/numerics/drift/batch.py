@@ -53,7 +53,7 @@ def batch(
         predictions: Values, or the name of a column that is then no feature.
         scores: Probabilities: values, a frame with a column for each class, or names of columns.
         clusters: Values, or the name of a column.
-        times: Values, or the name of a column.
+        times: Values (texts as ISO 8601; UTC where they do not say), or the name of a column.
         columns: Features to take; all by default.
 
     Raises:
@@ -138,6 +138,9 @@ def _times(given: pd.Series[Any] | None) -> pd.Series[Any] | None:
     if given is None:
         return None
     try:
-        return pd.to_datetime(given, utc=True)
+        times = pd.to_datetime(given, utc=True, format="ISO8601")
     except (TypeError, ValueError) as error:
         raise UsageError(f"Times cannot be read: {error}") from error
+    if len(times) and times.isna().all():
+        raise UsageError("No row has a time.")
+    return times

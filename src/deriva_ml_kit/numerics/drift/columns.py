@@ -124,7 +124,7 @@ def read_levels(column: pd.Series[Any]) -> Levels:
 
 def text(value: object) -> str:
     """How a level is called: 1 and 1.0 are the same, since a null makes pandas turn integers into floats."""
-    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
+    return f"{value:.0f}" if isinstance(value, float | np.floating) and value.is_integer() else str(value)
 
 
 def _per_code(codes: NDArray[Any], levels: int) -> NDArray[np.intp]:

@@ -55,7 +55,7 @@ class ColumnProfile(Record):
         rows: All rows; the cells below sum up to it.
         minimum: Least finite value of a numeric column.
         maximum: Largest finite value.
-        mean: Of finite values.
+        mean: Of finite values; None if their sum is too large for a number.
         sd: Standard deviation of finite values.
         levels: Cells of a categorical or boolean column, most frequent first.
         values: Cells of a numeric column with few values.
@@ -300,11 +300,13 @@ def _numeric(read: Numbers, bins: int) -> dict[str, Any]:
         "positive_infinite": read.positive_infinite,
     }
     if len(ordered):
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, sd = float(ordered.mean()), float(ordered.std())
         found |= {
             "minimum": float(ordered[0]),
             "maximum": float(ordered[-1]),
-            "mean": float(ordered.mean()),
-            "sd": float(ordered.std()),
+            "mean": mean if np.isfinite(mean) else None,
+            "sd": sd if np.isfinite(sd) else None,
             "ecdf": Ecdf.of(ordered),
         }
     return found
