@@ -165,7 +165,7 @@ def golden_records(
 
     Args:
         model: As trained.
-        raw: Records as they come in later; `count` of them are drawn, all where there are fewer.
+        raw: Records as they come in later, so without labels; `count` of them are drawn, all where there are fewer.
         transform: Makes the features of them; where not given, the records are the features.
         count: 50 to 200.
         seed: Of the draw.
@@ -175,14 +175,15 @@ def golden_records(
     """
     if not FEWEST <= count <= MOST or len(raw) < FEWEST:
         raise UsageError(f"Golden records are {FEWEST} to {MOST}; asked for {count} of {len(raw)} rows.")
-    drawn = raw.sample(min(count, len(raw)), random_state=seed).sort_index().reset_index(drop=True)
+    needed = raw if transform else raw[list(model.columns)]
+    drawn = needed.sample(min(count, len(raw)), random_state=seed).sort_index().reset_index(drop=True)
     # What is recorded must be what a reader of the record gets: the round trip comes before the model.
-    inputs = _frame(_values(drawn), _types(drawn))
+    inputs = _frame(values(drawn), _types(drawn))
     features = (transform(inputs.copy()) if transform else inputs)[list(model.columns)]
     kept = [
         GoldenRecord(inputs=given, features=made, prediction=answer, scores=scores)
         for given, made, (answer, scores) in zip(
-            _values(inputs), _values(features), _answers(model, features), strict=True
+            values(inputs), values(features), _answers(model, features), strict=True
         )
     ]
     return GoldenRecords(
@@ -240,8 +241,8 @@ def verify(golden: GoldenRecords, model: Model, transform: Transform | None = No
         except Exception as error:  # whatever a project's transform or a library raises: it is not reproduced
             failure = f"record {number}: {type(error).__name__}: {error}"
             return Reproduction(len(golden.records), differences, changed, failure)
-        (values,) = _values(features)
-        pairs: list[tuple[str, Any, Any]] = [(name, record.features[name], values[name]) for name in record.features]
+        (made,) = values(features)
+        pairs: list[tuple[str, Any, Any]] = [(name, record.features[name], made[name]) for name in record.features]
         pairs.append(("prediction", record.prediction, answer))
         then, now = record.scores or {}, scores or {}
         pairs += [(f"score of {name}", then.get(name), now.get(name)) for name in sorted(then.keys() | now.keys())]
@@ -276,7 +277,7 @@ def _types(frame: pd.DataFrame) -> dict[str, str]:
     return {str(name): str(kind) for name, kind in frame.dtypes.items()}
 
 
-def _values(frame: pd.DataFrame) -> list[dict[str, Value]]:
+def values(frame: pd.DataFrame) -> list[dict[str, Value]]:
     """Rows as JSON has them; what is missing is None."""
     columns = {str(name): [_value(value) for value in frame[name].tolist()] for name in frame.columns}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -25,6 +25,7 @@ class Prediction(BaseModel):
         latency_ms: Milliseconds that the model took.
         status: HTTP status of the answer; 200 for batches.
         error: What failed.
+        unseen: Features whose value the training never had.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -40,3 +41,4 @@ class Prediction(BaseModel):
     latency_ms: float
     status: int = 200
     error: str | None = None
+    unseen: tuple[str, ...] = ()

@@ -87,6 +87,8 @@ class Model:
         return pd.DataFrame(found, columns=list(self.classes), index=frame.index)
 
     def _inputs(self, frame: pd.DataFrame) -> pd.DataFrame:
+        if tuple(frame.columns) == self.columns:
+            return frame
         if missing := [name for name in self.columns if name not in frame.columns]:
             raise Faults(
                 [Fault("the model needs this column, and it is not there", column=name) for name in missing],
