@@ -53,7 +53,7 @@ NO_ANSWER = (requests.ConnectionError, requests.Timeout, ConnectionError, Timeou
 # What the library says of RIDs and versions; the first that is found counts.
 SAID = (
     (re.compile(r"marked as deleted"), Trouble.DELETED),
-    (re.compile(r"is a row of|is not of type"), Trouble.OTHER_KIND),
+    (re.compile(r"is a row of"), Trouble.OTHER_KIND),
     (re.compile(r"no such version|has no version"), Trouble.VERSION_MISSING),
     (
         re.compile(r"no such RID|has no RID|RIDs? not found|has no (such )?(dataset|execution|workflow)"),
@@ -85,6 +85,15 @@ REMEDIES = {
         "See what your login may do: uv run deriva-ml-ops check-access {options}\n"
         "Then ask an owner of the catalog for the right.",
     ),
+}
+
+
+# What lists the things of a kind.
+LISTED = {
+    "dataset": "deriva_ml_list_datasets",
+    "asset": "deriva_ml_list_assets",
+    "execution": "deriva_ml_list_executions",
+    "workflow": "deriva_ml_list_workflows",
 }
 
 
@@ -263,8 +272,8 @@ def _remedy(trouble: Trouble, where: Where, about: str = "", kind: str | None = 
         rid, (_, *there) = RID.search(about), VERSION.findall(about)
         newest = max(there, key=lambda each: [int(part) for part in each.split(".")], default=None)
         return f"There are: {', '.join(there)}. Write {rid.group()}@{newest}" if rid and newest else None
-    tool = "deriva_ml_list_assets" if kind == "asset" or "asset" in about else "deriva_ml_list_datasets"
-    return f"See what there is: uv run deriva-ml-kit tool {tool} {where.options}"
+    kinds = (each for each in LISTED if each == kind or f" {each}" in about)
+    return f"See what there is: uv run deriva-ml-kit tool {LISTED[next(kinds, 'asset')]} {where.options}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

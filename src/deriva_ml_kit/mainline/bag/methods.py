@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deriva_ml.core.base import DerivaML as ReleasedDerivaML
-from deriva_ml.core.exceptions import DerivaMLTableTypeError
 from deriva_ml.dataset.aux_classes import DatasetMinid
 from deriva_ml.dataset.aux_classes import DatasetSpec as ReleasedSpec
 
@@ -35,7 +34,7 @@ class BagMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is unty
             execution_rid: Accepted as by the release, which writes a status to the catalog for every single file.
 
         Raises:
-            DerivaMLTableTypeError: The RID is that of something else.
+            DerivaMLDatasetNotFound: There is no such dataset; says what the RID is instead.
             DerivaMLNotFoundError: There is no such version.
             DerivaMLDataError: Files are gone, or are not what the catalog describes.
         """
@@ -112,8 +111,7 @@ class BagMethods(ReleasedDerivaML):  # type: ignore[misc]  # the release is unty
 
     def _existing(self: DerivaML, spec: ReleasedSpec) -> ReleasedSpec:
         """The spec, if its RID is that of a dataset."""
-        if not self._is_dataset_rid(spec.rid):
-            raise DerivaMLTableTypeError("Dataset", spec.rid)
+        self.lookup_dataset(spec.rid)
         return spec
 
     def _published(self: DerivaML, spec: ReleasedSpec) -> DatasetBag:

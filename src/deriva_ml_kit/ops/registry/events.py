@@ -74,7 +74,7 @@ def names(ml: DerivaML) -> list[str]:
     return sorted(row["Model_Name"] for row in ml.catalog.get(f"/attributegroup/{_path(ml)}/Model_Name").json())
 
 
-def states(ml: DerivaML) -> list[State]:
+def states(ml: DerivaML, *, until: datetime | None = None) -> list[State]:
     """What is known of all names: one request.
 
     Raises:
@@ -83,7 +83,7 @@ def states(ml: DerivaML) -> list[State]:
     by_name: dict[str, list[Event]] = {}
     for event in map(_event, ml.catalog.get(f"/entity/{_path(ml)}").json()):
         by_name.setdefault(event.name, []).append(event)
-    return [fold(name, by_name[name]) for name in sorted(by_name)]
+    return [fold(name, by_name[name], until) for name in sorted(by_name)]
 
 
 def move(ml: DerivaML, name: str, execution_rid: str, decide: Decide, *, first: State | None = None) -> State:

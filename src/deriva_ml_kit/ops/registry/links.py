@@ -325,7 +325,7 @@ def _reports(ml: DerivaML, model: Asset) -> Iterator[tuple[Asset, EvaluationRepo
             try:
                 report = parse(json.dumps(content), EvaluationReport, asset.asset_rid)
             except UsageError as error:
-                fault = error.message
+                fault = error.message.partition(";")[0]
         if fault is not None:
             yield asset, fault
         elif report.model_rid == model.asset_rid:

@@ -253,6 +253,8 @@ def _model(state: State, rid: str) -> Model:
 
 def _refuse_way(state: State, model: Model, to: Stage) -> None:
     """Refuse a step for which the stages do not provide."""
+    if model.stage is to:
+        raise NotAllowed(f"{model.rid} is in {to} already, since {model.since.time.isoformat(timespec='seconds')}.")
     if to not in NEXT[model.stage] or (model.stage is Stage.ARCHIVED and to is Stage.PRODUCTION):
         ways = ", ".join(NEXT[model.stage]) or "nowhere"
         remedy = (
