@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +42,7 @@ class Evaluation:
     """An evaluation that was made.
 
     Attributes:
-        report: What it found.
+        report: What it found; without metrics in a dry run.
         execution_rid: Its execution; None in a dry run.
         report_rid: Asset of the report, likewise.
         predictions_rid: Asset of the predictions, likewise.
@@ -113,7 +112,7 @@ def evaluate(
         task: Kind of answers; told from the model and the labels where not given.
         load: Reads the model's file; joblib's where not given.
         workflow: Of a script of the project.
-        dry_run: Compute, but write nothing.
+        dry_run: Check and predict, but write nothing, and compute no metrics: looks at them are counted.
 
     Raises:
         UsageError: There is no such model, dataset, version, table or column; or the version is in development.
@@ -131,7 +130,8 @@ def evaluate(
     model = fetch_model(ml, model_rid, load=load)
     inputs = _inputs(ml, records, frame)
     predicted = _predict(model, inputs, records, task)
-    report = _report(ml, asset, records, predicted, _latency(model, inputs))
+    metrics = {} if dry_run else metrics_of(predicted)
+    report = _report(ml, asset, records, predicted, metrics, _latency(model, inputs))
     what = f"Evaluate {model_rid} ({asset.filename}) on {records.dataset}"
     with operation(
         ml,
@@ -193,7 +193,12 @@ def _predict(model: Model, inputs: pd.DataFrame, records: Records, task: Task | 
 
 
 def _report(
-    ml: DerivaML, asset: Asset, records: Records, predicted: Predicted, latency: Latency | None
+    ml: DerivaML,
+    asset: Asset,
+    records: Records,
+    predicted: Predicted,
+    metrics: dict[str, MetricValue],
+    latency: Latency | None,
 ) -> EvaluationReport:
     answers = predicted.answers
     definitions = [
@@ -215,7 +220,7 @@ def _report(
         records=len(answers),
         groups=Groups.of(predicted.clusters, len(answers)).count,
         confidence=CONFIDENCE,
-        metrics=dict(metrics_of(predicted)),
+        metrics=metrics,
         features_md5=definitions[0] if definitions else None,
         looks=tuple(looks(ml, records.rid, asset)),
         latency=latency,
@@ -223,7 +228,7 @@ def _report(
     )
 
 
-def metrics_of(predicted: Predicted) -> Mapping[str, MetricValue]:
+def metrics_of(predicted: Predicted) -> dict[str, MetricValue]:
     """All metrics of predictions, with intervals and baselines."""
     answers = predicted.answers
     plain = constant(answers)

@@ -15,6 +15,8 @@ from deriva_ml_kit.ops.kinds import MODELS, AssetType, WorkflowType
 def looks(ml: DerivaML, dataset_rid: str, model: Asset) -> list[Look]:
     """Earlier evaluations on a dataset, in any version, whatever became of them; oldest first.
 
+    These are executions of type Testing that had the dataset and a model as inputs, or made a report.
+
     Args:
         ml: The catalog.
         dataset_rid: The test dataset.
@@ -43,6 +45,8 @@ def looks(ml: DerivaML, dataset_rid: str, model: Asset) -> list[Look]:
     found = []
     for execution in evaluations:
         asked = next((each.rid for each in used.get(execution, []) if each.rid in models), None)
+        if asked is None and execution not in reports:  # tests of something else, such as of the data
+            continue
         found.append(
             Look(
                 execution_rid=execution,
