@@ -131,7 +131,7 @@ def evaluate(
     inputs = _inputs(ml, records, frame)
     predicted = _predict(model, inputs, records, task)
     metrics = {} if dry_run else metrics_of(predicted)
-    report = _report(ml, asset, records, predicted, metrics, _latency(model, inputs))
+    report = _report(ml, asset, records, predicted, metrics=metrics, latency=_latency(model, inputs))
     what = f"Evaluate {model_rid} ({asset.filename}) on {records.dataset}"
     with operation(
         ml,
@@ -197,6 +197,7 @@ def _report(
     asset: Asset,
     records: Records,
     predicted: Predicted,
+    *,
     metrics: dict[str, MetricValue],
     latency: Latency | None,
 ) -> EvaluationReport:
