@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -66,7 +66,7 @@ def as_of_join(
     known_time: str | None = None,
     tie_break: str | None = None,
     max_age: timedelta | Mapping[str, timedelta] | None = None,
-    skip_null: bool = False,
+    skip_null: bool | Collection[str] = False,
     drop_null_time: bool = False,
     engine: Engine | None = None,
 ) -> AsOfJoin:
@@ -88,7 +88,8 @@ def as_of_join(
         tie_break: Column of `values`, integers, texts or times without nulls: of rows with equal key and times, the
             greatest counts. Without it, such rows are a fault.
         max_age: A value may be this much older than the event and not more; for all features, or some by column name.
-        skip_null: Take the newest value that is not null; otherwise a null that is newest is the answer.
+        skip_null: Take the newest value that is not null, of all features or of some; otherwise a null that is newest
+            is the answer.
         drop_null_time: Values without a time are left out, events without one get no values; otherwise both are faults.
         engine: By default numpy, and DuckDB from 20 million values on.
 
@@ -103,8 +104,9 @@ def as_of_join(
     _check(asked, held, features, drop_null_time=drop_null_time)
     using: Engine = engine or ("duckdb" if len(values) > MANY else "numpy")
     choose = _Choice(asked, held, ENGINES[using])
+    skipping = features if skip_null is True else skip_null or ()
     rows = {
-        name: choose.rows(values[feature].notna().to_numpy() if skip_null else None)
+        name: choose.rows(values[feature].notna().to_numpy() if feature in skipping else None)
         for feature, name in zip(features, names, strict=True)
     }
     voided = {}
