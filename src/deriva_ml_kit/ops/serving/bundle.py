@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from deriva_ml_kit.ops.registry import Serving
 
 MANIFEST = "model.json"
+NAMES = {AssetType.BASELINE_PROFILE: "baseline-profile.json", AssetType.GOLDEN_RECORDS: GOLDEN_FILE}
 COMMIT = re.compile(r"/([0-9a-f]{40})/")
 
 
@@ -145,21 +146,14 @@ def fetch_bundle(ml: DerivaML, rid: str, folder: Path, *, served: Serving | None
         raise UsageError(f"{rid} ({asset.filename}) is no {AssetType.MODEL_FILE}: its types are {types}.")
     if served and served.md5 != asset.md5:
         raise UsageError(f"The file of {rid} has MD5 {asset.md5}; when it was registered it had {served.md5}.")
-    file = asset.download(folder)
-    files = {str(AssetType.MODEL_FILE): (file.name, asset.md5)}
     outputs = ml.list_execution_assets(asset.execution_rid, "Output") if asset.execution_rid else []
-    golden = [
+    goldens = [
         fetch(ml, each.asset_rid, GoldenRecords) for each in outputs if AssetType.GOLDEN_RECORDS in each.asset_types
     ]
-    documents: list[tuple[str, Document]] = []
-    if baseline := fetch_newest(ml, outputs):
-        documents.append(("baseline-profile.json", baseline.document))
-    if golden:
-        documents.append((GOLDEN_FILE, max(golden, key=lambda each: (each.created, each.rid)).document))
-    for name, document in documents:
-        (folder / name).write_text(document.text(), encoding="utf-8")
-        files[document.KIND] = (name, _md5(folder / name))
-    manifest = Manifest(
+    newest = [fetch_newest(ml, outputs), max(goldens, key=lambda each: (each.created, each.rid), default=None)]
+    return write_bundle(
+        asset.download(folder),
+        [each.document for each in newest if each],
         model_rid=rid,
         execution_rid=asset.execution_rid,
         hostname=ml.host_name,
@@ -167,10 +161,25 @@ def fetch_bundle(ml: DerivaML, rid: str, folder: Path, *, served: Serving | None
         name=served.name if served else None,
         version=served.version if served else None,
         stage=served.stage if served else None,
-        fetched=datetime.now(UTC),
-        files=files,
         **_origin(ml, asset.execution_rid),
     )
+
+
+def write_bundle(file: Path, documents: Iterable[Document], **origin: Any) -> Bundle:
+    """Make the folder of a model's file one that can be opened.
+
+    Args:
+        file: The model's file, in the folder.
+        documents: Its baseline and golden records.
+        origin: Further fields of `Manifest`.
+    """
+    folder = file.parent
+    files = {str(AssetType.MODEL_FILE): (file.name, _md5(file))}
+    for document in documents:
+        name = NAMES[document.KIND]
+        (folder / name).write_text(document.text(), encoding="utf-8")
+        files[document.KIND] = (name, _md5(folder / name))
+    manifest = Manifest(fetched=datetime.now(UTC), files=files, **origin)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return Bundle(folder, manifest)
 
@@ -213,7 +222,7 @@ def load_bundle(bundle: Bundle, *, load: Load | None = None, transform: Transfor
         baseline: Any = _document(bundle, AssetType.BASELINE_PROFILE)
         golden: GoldenRecords = _document(bundle, AssetType.GOLDEN_RECORDS)
         file, md5 = bundle.file(AssetType.MODEL_FILE) or (bundle.folder / "none", "")
-        model = load_model(file, md5=md5, load=load, columns=None, rid=rid, execution_rid=bundle.manifest.execution_rid)
+        model = load_model(file, md5=md5, load=load, rid=rid, execution_rid=bundle.manifest.execution_rid)
     except UsageError as error:
         return Loaded(bundle, None, {}, [str(error)])
     seen = seen_in(baseline.profile)

@@ -30,6 +30,11 @@ FAILED = 500
 SLOW = 0.005  # seconds; a model that takes longer must not keep others from being heard
 
 
+def unsplit() -> Split:
+    """No split: everything goes to production."""
+    return Split(salt="none")
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a model is served.
@@ -52,7 +57,7 @@ class Settings:
     log: Path
     load: Load | None = None
     transform: Transform | None = None
-    split: Callable[[], Split] = lambda: Split(salt="none")
+    split: Callable[[], Split] = unsplit
     refuse_unseen: bool = False
     most: int = 1000
     largest: int = 8 * 2**20
