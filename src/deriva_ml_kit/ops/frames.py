@@ -37,10 +37,6 @@ MISSING = frozenset({"NA", "N/A", "NaN", "nan", "null", "NULL", "None"})  # in a
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 
 
-class NoMembers(UsageError):
-    """A dataset has no rows; what that means is for those to say who asked for them."""
-
-
 class Origin(BaseModel):
     """Where records come from.
 
@@ -65,6 +61,18 @@ class Origin(BaseModel):
     tables: tuple[str, ...] = ()
     sha256: str | None = None
     rows: int
+
+
+class NoMembers(UsageError):
+    """A dataset has no rows; what that means is for those to say who asked for them.
+
+    Attributes:
+        origin: The dataset.
+    """
+
+    def __init__(self, origin: Origin) -> None:
+        super().__init__(f"{origin.rid}@{origin.version} has no members.")
+        self.origin = origin
 
 
 @dataclass(frozen=True)
@@ -127,50 +135,37 @@ def _read_dataset(ml: DerivaML, rid: str, version: str | None, table: str | Sequ
 
     version, snapshot = released_version(ml, rid, version)
     bag = ml.download_dataset_bag(DatasetSpec(rid=rid, version=version, materialize=False))
-    frame, tables = _rows(bag, table)
     pin = f"{rid}@{version}"
-    origin = Origin(
-        kind="dataset", name=pin, rid=rid, version=version, snapshot=snapshot, tables=tables, rows=len(frame)
-    )
-    return Batch(frame, origin)
+    return _rows(bag, table, Origin(kind="dataset", name=pin, rid=rid, version=version, snapshot=snapshot, rows=0))
 
 
 def _read_bag(folder: Path, table: str | Sequence[str] | None) -> Batch:
     from deriva_ml_kit.mainline.bag.folder import bag_in  # noqa: PLC0415  (takes seconds)
 
     with bag_in(folder) as bag:
-        frame, tables = _rows(bag, table)
-        origin = Origin(
-            kind="bag",
-            name=folder.name,
-            rid=bag.dataset_rid,
-            version=str(bag.version),
-            tables=tables,
-            rows=len(frame),
-        )
-    return Batch(frame, origin)
+        origin = Origin(kind="bag", name=folder.name, rid=bag.dataset_rid, version=str(bag.version), rows=0)
+        return _rows(bag, table, origin)
 
 
-def _rows(bag: DatasetBag, table: str | Sequence[str] | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _rows(bag: DatasetBag, table: str | Sequence[str] | None, origin: Origin) -> Batch:
     """Rows of tables side by side; of a single table, its columns have their own names."""
     if table is None:
-        members = sorted(
-            name for name, rows in bag.list_dataset_members(recurse=True).items() if rows and name != "Dataset"
-        )
-        if not members:
-            raise NoMembers(f"Dataset {bag.dataset_rid}@{bag.version} has no members.")
-        if len(members) != 1:
+        members = bag.list_dataset_members(recurse=True)
+        filled = sorted(name for name, rows in members.items() if rows and name != "Dataset")
+        if not filled:
+            raise NoMembers(origin)
+        if len(filled) != 1:
             raise UsageError(
-                f"Dataset {bag.dataset_rid} has members of {len(members)} tables: {', '.join(members)}.",
+                f"{origin.name} has members of {len(filled)} tables: {', '.join(filled)}.",
                 remedy="Name the table whose rows are meant.",
             )
-        table = members
+        table = filled
     tables = (table,) if isinstance(table, str) else tuple(table)
     # Members of other tables have nothing to do with these, and that is meant.
     frame = bag.get_denormalized_as_dataframe(list(tables), ignore_unrelated_anchors=True)
     if len(tables) == 1:
         frame.columns = frame.columns.str.removeprefix(f"{tables[0]}.")
-    return frame, tables
+    return Batch(frame, origin.model_copy(update={"tables": tables, "rows": len(frame)}))
 
 
 def _read_asset(ml: DerivaML, rid: str, text: Collection[str]) -> Batch:

@@ -11,7 +11,7 @@ from typing import Any
 
 from deriva_ml.execution.environment import get_execution_environment
 
-SECRET = re.compile(r"TOKEN|SECRET|PASS|PWD$|CREDENTIAL|COOKIE|AUTH|KEY|PRIVATE|SESSION|DSN", re.IGNORECASE)
+SECRET = re.compile(r"TOKEN|SECRET|PASS|PWD$|CREDENTIAL|COOKIE|AUTH|KEY|PRIVATE|SESSION|DSN|WEBHOOK", re.IGNORECASE)
 
 
 def environment() -> dict[str, Any]:

@@ -91,7 +91,6 @@ class Retraining(BaseModel):
         started: When.
         ended: When.
         exit_code: What it ended with.
-        output: The end of what it said.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -100,7 +99,6 @@ class Retraining(BaseModel):
     started: datetime
     ended: datetime
     exit_code: int
-    output: str
 
 
 class DriftResponse(Document):
@@ -138,3 +136,80 @@ def summary(report: DriftReport) -> dict[str, Any]:
         "columns": {column.name: f"{column.status}: {column.reason}" for column in notable},
         "warnings": list(result.warnings),
     }
+
+
+class Window(BaseModel):
+    """A stretch of time.
+
+    Attributes:
+        first: Of its predictions.
+        last: Of its predictions.
+        realised: Accuracy by the labels that have come.
+        estimated: Accuracy that the scores of all its predictions let expect; None without scores.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: datetime
+    last: datetime
+    realised: drift.RealisedAccuracy
+    estimated: drift.EstimatedAccuracy | None
+
+
+class Change(BaseModel):
+    """A time at which errors became more, or fewer.
+
+    Attributes:
+        time: Of the first prediction behind the change, about.
+        found: Of the prediction whose label showed it.
+        before: Share of errors before.
+        after: Share of errors from then on.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    time: datetime
+    found: datetime
+    before: float
+    after: float
+
+
+class LabelReport(Document):
+    """How right a model was, by labels that came later.
+
+    Attributes:
+        models: RID of the model, as the log has it.
+        evaluation_rid: Report of the evaluation that it is compared with.
+        logs: Where the predictions come from.
+        labels: Where the labels come from.
+        verdict: `ok`, `investigate`, `drift`, `insufficient`, `no_data`.
+        reason: Why.
+        predictions: How many got an answer.
+        realised: Accuracy by the labels that have come.
+        estimated: Accuracy to be expected of the others.
+        median_delay_days: From prediction to label, where that is known.
+        windows: The same over time.
+        changes: What ADWIN has found.
+        notes: What else one should know.
+    """
+
+    KIND: ClassVar[AssetType] = AssetType.LABEL_REPORT
+
+    models: tuple[str, ...]
+    evaluation_rid: str | None
+    logs: tuple[Origin, ...]
+    labels: Origin | None
+    verdict: str
+    reason: str
+    predictions: int
+    realised: drift.RealisedAccuracy
+    estimated: drift.EstimatedAccuracy | None
+    median_delay_days: float | None
+    windows: tuple[Window, ...]
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 in order or to be investigated, 1 drift, 2 cannot tell."""
+        return {"ok": 0, "investigate": 0, "drift": 1}.get(self.verdict, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,7 +14,7 @@ from deriva_ml_kit.mainline import DatasetSpec, DerivaML, Workflow
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.numerics import drift
 from deriva_ml_kit.ops.documents import Stored, fetch
-from deriva_ml_kit.ops.drift import metrics, plots
+from deriva_ml_kit.ops.drift import history, metrics, plots
 from deriva_ml_kit.ops.drift.documents import Baseline, DriftReport, Settings
 from deriva_ml_kit.ops.frames import Batch
 from deriva_ml_kit.ops.kinds import MODELS, AssetType, WorkflowType
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 PROGRAM = ("Drift monitoring", WorkflowType.MONITORING, __name__)
-PROFILE_FILE = "batch-profile.json"
 PAGE_FILE, METRICS_FILE = "drift.html", "drift.prom"
 
 
@@ -37,17 +36,42 @@ class Compared:
         models: RIDs of the models that it made.
         seasonal: Of the same season before.
         rolling: Of the time just before.
+        series: Name under which this batch's profile is found by later ones.
     """
 
     baseline: Stored[Baseline]
     models: tuple[str, ...] = ()
     seasonal: Stored[Baseline] | None = None
     rolling: Stored[Baseline] | None = None
+    series: str | None = None
 
     @property
     def rids(self) -> list[str]:
         """RIDs of the profiles."""
         return [each.rid for each in (self.baseline, self.seasonal, self.rolling) if each]
+
+    def with_history(self, ml: DerivaML, times: Any, *, rolling: bool = False) -> Compared:
+        """The same, with what earlier batches of the series give for a batch of these times.
+
+        A seasonal baseline is looked for if the training's declares seasonal columns.
+
+        Args:
+            ml: The catalog.
+            times: Of the rows.
+            rolling: Look for the batch just before, too.
+        """
+        periods = [each.period for each in self.baseline.document.profile.columns if each.period]
+        if self.series is None or times is None or not len(times) or not (periods or rolling):
+            return self
+        first, last = _span(times)
+        known = history.earlier(ml, self.series)
+        season = history.a_season_before(known, first, last, periods[0]) if periods and not self.seasonal else None
+        before = history.just_before(known, first) if rolling and not self.rolling else None
+        return replace(
+            self,
+            seasonal=self.seasonal or history.fetched(ml, season),
+            rolling=self.rolling or history.fetched(ml, before),
+        )
 
 
 @dataclass(frozen=True)
@@ -105,6 +129,7 @@ def monitor(
     *,
     predictions: Any = None,
     scores: Any = None,
+    rolling: bool = False,
     workflow: Workflow | None = None,
     again: bool = False,
     dry_run: bool = False,
@@ -118,6 +143,7 @@ def monitor(
         settings: What they are judged by.
         predictions: What the model says of them, values or a column's name; a prediction log has them.
         scores: Its probabilities, likewise.
+        rolling: Compare with the batch just before, too, for a hint.
         workflow: Of a script in the project's repository; this program where not given.
         again: Make another report although there is one.
         dry_run: Write nothing.
@@ -126,12 +152,14 @@ def monitor(
         UsageError: Batch, baseline and settings do not fit each other.
     """
     settings = _with_defaults(settings or Settings(), compared.baseline.document)
+    columns = _columns(batch, settings, compared.models, predictions, scores)
+    compared = compared.with_history(ml, columns.times, rolling=rolling)
+    profile_file = history.file_name(compared.series, *_span(columns.times))
+    profiled = _profile(columns, compared)
     key = report_key(compared, batch, settings)
     if not again and not dry_run and (there := existing(ml, key)):
-        columns = _columns(batch, settings, compared.models, predictions, scores)
-        page = plots.page(there.document, compared.baseline.document.profile, _profile(columns, compared))
+        page = plots.page(there.document, compared.baseline.document.profile, profiled)
         return Monitored(there.document, there.rid, there.execution_rid, False, page, metrics.text(there.document))
-    columns = _columns(batch, settings, compared.models, predictions, scores)
     result = drift.compare(
         compared.baseline.document.profile,
         columns.features,
@@ -152,7 +180,6 @@ def monitor(
         settings=settings,
         result=result,
     )
-    profiled = _profile(columns, compared)
     page = plots.page(report, compared.baseline.document.profile, profiled)
     text = metrics.text(report)
     with operation(
@@ -169,7 +196,7 @@ def monitor(
         doing.file(METRICS_FILE, AssetType.METRICS_FILE).write_text(text, encoding="utf-8")
         if profiled:
             of_batch = profiled.model_copy(update={"origin": _origin(batch, doing.rid)})
-            doing.keep(Baseline(profile=of_batch, group_by=settings.group_by, time=settings.time), PROFILE_FILE)
+            doing.keep(Baseline(profile=of_batch, group_by=settings.group_by, time=settings.time), profile_file)
     execution = None if dry_run else doing.rid
     return Monitored(report, doing.rids.get(file_name(key)), execution, True, page, text, doing.rids)
 
@@ -241,9 +268,10 @@ def _columns(batch: Batch, settings: Settings, models: Collection[str], predicti
     named = [each for each in given.values() if isinstance(each, str)]
 
     def rows(name: str | None) -> Any:
-        if name is None or not len(frame):
+        if name is None:
             return None
-        return frame[name] if name in frame else log[name] if log is not None else None
+        known = frame if name in frame or log is None else log
+        return known[name] if name in known else pd.Series(dtype=object)  # only where there are no rows
 
     times = rows(settings.time)
     return Columns(
@@ -253,6 +281,14 @@ def _columns(batch: Batch, settings: Settings, models: Collection[str], predicti
         rows(settings.group_by),
         times if times is not None or log is None or not len(log) else log["time"],
     )
+
+
+def _span(times: Any) -> tuple[Any, Any]:
+    """First and last of some times."""
+    if times is None or not len(times):
+        return None, None
+    at = pd.to_datetime(pd.Series(times), utc=True)
+    return at.min().to_pydatetime(), at.max().to_pydatetime()
 
 
 def _profile(columns: Columns, compared: Compared) -> drift.BaselineProfile | None:

@@ -4,14 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from deriva_ml_kit.errors import UsageError
-from deriva_ml_kit.ops.drift import Baseline, attach_baseline, find_baseline, write_baseline
+from deriva_ml_kit.ops.drift import attach_baseline, find_baseline, write_baseline
 from deriva_ml_kit.ops.drift.monitor import Compared, Monitored, models_of, monitor
 from deriva_ml_kit.ops.frames import read_frame
-from deriva_ml_kit.ops.kinds import AssetType
 
 pytestmark = pytest.mark.catalog
 
@@ -90,7 +88,7 @@ def _same(again: Monitored, found: Monitored) -> bool:
 def test_shifted_rows_of_a_log_have_drifted_and_others_models_rows_do_not_count(
     hospital: Any, trained: tuple[str, str], tmp_path: Path
 ) -> None:
-    ml, (execution, model) = hospital.ml, trained
+    ml, (_, model) = hospital.ml, trained
     compared = Compared(find_baseline(ml, model), (model,))
     shifted = hospital.members(hospital.training)[hospital.features] * 1.5
     log = tmp_path / "log.jsonl"
