@@ -32,8 +32,7 @@ def buckets(salt: str, units: Iterable[str]) -> NDArray[np.float64]:
         UsageError: The salt is empty or has a colon, or a unit is no text. A number is refused because it is written
             in several ways: 7 and 7.0 would fall on different points.
     """
-    if not salt or ":" in salt:
-        raise UsageError(f"A salt is a text without a colon, and {salt!r} is not.")
+    _check(salt)
     head, sha256 = f"{salt}:".encode(), hashlib.sha256
     try:
         points = b"".join([sha256(head + unit.encode()).digest()[:8] for unit in units])
@@ -56,7 +55,8 @@ class Arms:
         share: Part of all units that takes part.
 
     Raises:
-        UsageError: The weights are not positive or do not add up to 1, or the share is not in (0, 1].
+        UsageError: The salt is none, the weights are not positive or do not add up to 1, or the share is not in
+            (0, 1].
     """
 
     salt: str
@@ -64,6 +64,7 @@ class Arms:
     share: float = 1.0
 
     def __post_init__(self) -> None:
+        _check(self.salt)
         if not self.weights or not all(weight > 0 for weight in self.weights.values()):
             raise UsageError(f"Each arm needs a weight above 0: {dict(self.weights)}.")
         if abs(sum(self.weights.values()) - 1) > 1e-9:
@@ -89,3 +90,8 @@ class Arms:
     def with_share(self, share: float) -> Arms:
         """The same arms for another share of the units."""
         return replace(self, share=share)
+
+
+def _check(salt: str) -> None:
+    if not salt or ":" in salt:
+        raise UsageError(f"A salt is a text without a colon, and {salt!r} is not.")
