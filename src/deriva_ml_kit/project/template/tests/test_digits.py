@@ -1,7 +1,9 @@
 """The digit classifier on made-up images: seconds, no catalog."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from models.digit_features import COLUMNS, features
 from models.digits import Part, halves, learn
 
 from deriva_ml_kit.tiers import Evidence
@@ -15,8 +17,15 @@ def parts():
     """Two hundred images: each digit is a pattern of its own, with some noise."""
     random = np.random.default_rng(0)
     digits = np.repeat(np.arange(10), 20)
-    pixels = np.clip(random.random((10, 64))[digits] + random.normal(0, 0.05, (200, 64)), 0, 1)
-    return halves(Part(np.array([f"1-{n:04d}" for n in range(200)]), pixels, digits.astype(str)), seed=20)
+    grey = np.clip(random.random((10, 64))[digits] + random.normal(0, 0.05, (200, 64)), 0, 1) * 255
+    raw = pd.DataFrame(grey.astype(int), columns=COLUMNS)
+    return halves(Part(np.array([f"1-{n:04d}" for n in range(200)]), raw, digits.astype(str)), seed=20)
+
+
+def test_features_are_grey_levels_from_0_to_1():
+    made = features(pd.DataFrame([[0, 255] * 32], columns=COLUMNS))
+
+    assert (made.min().min(), made.max().max()) == (0, 1)
 
 
 def test_the_model_learns_what_can_be_learnt(parts):

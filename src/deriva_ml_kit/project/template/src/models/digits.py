@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
+import pandas as pd
 from PIL import Image
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 from deriva_ml_kit.tiers import Evidence, Records, evidence
+from models import digit_features
 
 if TYPE_CHECKING:  # it takes seconds, which --cfg and --info need not wait for
     from deriva_ml_kit.mainline import DatasetBag, DerivaML, Execution
@@ -27,15 +30,25 @@ MODEL_FILE = "digit_classifier.joblib"
 
 @dataclass(frozen=True)
 class Part:
-    """Images and labels: `pixels` is (n, 64) in 0..1, `digits` (n,) of term names, `rids` (n,) of Image RIDs."""
+    """Images and labels.
+
+    `raw` has a row of 64 grey levels for each image, `pixels` the features of it, `digits` (n,) are term names, `rids`
+    (n,) RIDs of Image.
+    """
 
     rids: np.ndarray
-    pixels: np.ndarray
+    raw: pd.DataFrame
     digits: np.ndarray
+
+    @cached_property
+    def pixels(self) -> pd.DataFrame:
+        """(n, 64) numbers from 0 to 1."""
+        made: pd.DataFrame = digit_features.features(self.raw)
+        return made
 
     def rows(self, numbers: np.ndarray) -> Part:
         """Some of them, by row number."""
-        return Part(self.rids[numbers], self.pixels[numbers], self.digits[numbers])
+        return Part(self.rids[numbers], self.raw.iloc[numbers], self.digits[numbers])
 
     def __len__(self) -> int:
         """How many images."""
@@ -66,12 +79,21 @@ def train_digits(
     Returns:
         Metrics; they are written to metrics.json.
     """
+    from deriva_ml_kit.ops.training import keep_for_production, record_run  # noqa: PLC0415  (takes seconds)
+
     classes = [term.name for term in ml_instance.list_vocabulary_terms("Digit_Class")]
     train, test = read(execution.datasets, seed)
     settings = {"hidden_units": hidden_units, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed}
-    model, losses, predicted = learn(train, test, classes, evidence(), epochs=epochs, **settings)
+    with record_run(execution, parameters=settings | {"epochs": epochs}, seeds={"seed": seed}) as run:
+        model, losses, predicted = learn(train, test, classes, evidence(), epochs=epochs, **settings)
+        for loss in losses:
+            run.value("loss", loss)
+        accuracy = float((predicted == test.digits).mean())
+        run.metrics(accuracy=accuracy)
     confidence = model.predict_proba(test.pixels).max(axis=1)
-    joblib.dump(model, execution.asset_file_path("Execution_Asset", MODEL_FILE, asset_types="Model_File"))
+    file = execution.asset_file_path("Execution_Asset", MODEL_FILE, asset_types="Model_File")
+    joblib.dump(model, file)
+    keep_for_production(execution, file, train.raw, transform=digit_features)
     write_predictions(ml_instance, execution, test.rids.tolist(), predicted.tolist(), confidence.tolist())
     return {
         "train_images": len(train),
@@ -79,7 +101,7 @@ def train_digits(
         "batches": len(losses),
         "first_loss": losses[0],
         "last_loss": losses[-1],
-        "accuracy": float((predicted == test.digits).mean()),
+        "accuracy": accuracy,
         "loss_curve": losses[:: max(1, len(losses) // 200)],
     }
 
@@ -113,8 +135,10 @@ def read_part(bag: DatasetBag) -> Part:
     """All images of one dataset, in the order of their source, so that a run can be repeated on another catalog."""
     label = {value.Image: value.Digit_Class for value in bag.feature_values("Image", "Digit")}
     rows = sorted(bag.list_dataset_members()["Image"], key=lambda row: row["Source_Index"])
-    pixels = np.stack([np.asarray(Image.open(row["Filename"]), dtype="float64").ravel() / 255 for row in rows])
-    return Part(np.array([row["RID"] for row in rows]), pixels, np.array([label[row["RID"]] for row in rows]))
+    raw = pd.DataFrame(
+        [np.asarray(Image.open(row["Filename"])).ravel() for row in rows], columns=digit_features.COLUMNS
+    )
+    return Part(np.array([row["RID"] for row in rows]), raw, np.array([label[row["RID"]] for row in rows]))
 
 
 def learn(
@@ -126,8 +150,8 @@ def learn(
         The model, the loss of each batch, and the (n,) digits predicted for the test images.
     """
     ev.data(
-        Records(train.pixels, train.digits, rids=train.rids.tolist()),
-        Records(test.pixels, test.digits, rids=test.rids.tolist()),
+        Records(train.pixels.to_numpy(), train.digits, rids=train.rids.tolist()),
+        Records(test.pixels.to_numpy(), test.digits, rids=test.rids.tolist()),
         classes=classes,
     )
     ev.without("groups", "the scans do not say who wrote them")

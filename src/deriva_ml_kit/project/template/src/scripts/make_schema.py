@@ -21,6 +21,7 @@ from deriva_ml import BuiltinTypes, ColumnDefinition
 from deriva_ml_kit import local, script
 from deriva_ml_kit.mainline import DerivaML
 from deriva_ml_kit.mainline.schema.create import complete_ml_schema
+from deriva_ml_kit.ops.setup import setup
 
 DOMAIN = "digits"
 CATALOG_FILE = Path("src/configs/catalog.json")
@@ -58,6 +59,7 @@ def main(args: argparse.Namespace) -> Mapping[str, Any]:
     whole(ml, made, ["Execution_Image_Digit"], lambda: create_label_feature(ml))
     whole(ml, made, ["Execution_Image_Predicted_Digit"], lambda: create_prediction_feature(ml))
     whole(ml, made, ["Dataset_Image"], lambda: ml.add_dataset_element_type("Image"))
+    made += setup(DerivaML(args.hostname, catalog.catalog_id)).added  # what a model in production needs
     return {"hostname": args.hostname, "catalog_id": str(catalog.catalog_id), "made": made}
 
 
