@@ -40,8 +40,8 @@ def keep_for_production(
         execution: The training.
         file: The model's file, written already: what is kept is what it answers after it was loaded again.
         raw: The training's records as they come in later, without labels; one row each.
-        transform: The module that makes the features of them (or what `load_transform` gives); where not given, the records
-            are the features.
+        transform: The module that makes the features of them, or what `load_transform` gives; where not given, the
+            records are the features.
         definitions: Of features that come from the catalog; those of the transform alone where not given.
         load: Reads the model's file; joblib's where not given.
         baseline: Settings of `write_baseline`, such as `clusters` and `times`.
