@@ -22,8 +22,8 @@ best constant answer, on the same version of a test dataset, record by record.
 A requirement is met where the bound of a confidence interval meets it: a gain that may be luck is none. Records of one
 group (such as the images of a patient) are drawn together.
 
-Fails: a bound that misses, a metric that is not defined, criteria younger than the training or the metrics, test records
-in the training data (their RIDs are listed), predictions that do not fit the catalog or the report.
+Fails: a bound that misses, a metric that is not defined, criteria younger than the training or the metrics, test
+records in the training data (their RIDs are listed), predictions that do not fit the catalog or the report.
 Cannot decide: evaluations that are missing, or of another dataset version; fewer than 20 groups.
 Every check names value, limit, evidence and remedy.
 

@@ -35,9 +35,10 @@ def mcnemar(only_one: int, only_other: int, method: Method = "mid-p") -> float:
     if total == 0:
         return 1.0
     if method in ("exact", "mid-p"):
-        tails = 2 * float(binom.cdf(fewer, total, 0.5))
-        half = float(binom.pmf(fewer, total, 0.5)) if method == "mid-p" else 0.0  # half of it, in both tails
-        return min(1.0, tails - half)
+        middle = float(binom.pmf(fewer, total, 0.5)) if method == "mid-p" else 0.0
+        if only_one == only_other:
+            return 1 - middle / 2
+        return 2 * float(binom.cdf(fewer, total, 0.5)) - middle
     apart = abs(only_one - only_other) - (method == "corrected")
     return float(chi2.sf(apart**2 / total, 1))
 

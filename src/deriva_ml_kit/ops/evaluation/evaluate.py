@@ -33,7 +33,7 @@ from deriva_ml_kit.ops.serving.model import Load, Model, fetch_model
 
 REPORT = "evaluation.json"
 CONFIDENCE = 0.95
-_TIMED = 50  # records that are predicted alone
+_TIMED = 30  # records that are predicted alone
 PROGRAM = ("Evaluation of a model", WorkflowType.EVALUATION, __name__)
 
 

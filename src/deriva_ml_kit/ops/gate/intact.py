@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from deriva_ml_kit.ops.evaluation.evaluate import metrics_of
+from deriva_ml_kit.numerics.paired.metrics import of_task, value
 from deriva_ml_kit.ops.evaluation.predictions import label_text
 from deriva_ml_kit.ops.evaluation.records import Records
 from deriva_ml_kit.ops.gate.evidence import Side
@@ -25,10 +25,8 @@ def differences(side: Side, records: Records) -> str | None:
     clusters = None if records.clusters is None else tuple(records.clusters[rid] for rid in predicted.rids)
     if clusters != predicted.clusters:
         return f"the groups in {side.report.rid} are not those of {records.dataset}"
-    again = metrics_of(predicted)
-    if away := [
-        name for name, said in report.metrics.items() if name not in again or not _same(said.value, again[name].value)
-    ]:
+    again = {metric.name: value(metric, predicted.answers) for metric in of_task(report.task)}
+    if away := [name for name, said in report.metrics.items() if not _same(said.value, again.get(name, math.inf))]:
         return f"{', '.join(away)} of {side.report.rid} do not follow from its predictions"
     return None
 
