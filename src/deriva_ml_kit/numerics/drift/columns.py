@@ -111,7 +111,9 @@ def read_levels(column: pd.Series[Any]) -> Levels:
     elif column.dtype == np.bool_:
         codes, found = np.asarray(column).view(np.int8), [False, True]
     else:
-        codes, uniques = pd.factorize(column)
+        # Texts are faster to tell apart as the objects that they are stored as.
+        plain = np.asarray(column, dtype=object) if pd.api.types.is_string_dtype(column.dtype) else column
+        codes, uniques = pd.factorize(plain)
         found = list(uniques)
     per_code = _per_code(codes, len(found))
     names = tuple(text(value) for value in found)

@@ -233,7 +233,7 @@ def _unseen(column: ColumnProfile, read: Read) -> tuple[str, ...]:
         return tuple(sorted(level for level in read.counts if level not in column.levels)[:LISTED])
     if column.edges is not None or not len(read.ordered):
         return ()
-    return tuple(f"{value:g}" for value in np.setdiff1d(read.ordered, np.array(column.values))[:LISTED])
+    return tuple(f"{value:.12g}" for value in np.setdiff1d(read.ordered, np.array(column.values))[:LISTED])
 
 
 def _adjust(found: Sequence[dict[str, Comparison]], names: Sequence[str]) -> None:

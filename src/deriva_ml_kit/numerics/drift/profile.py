@@ -107,7 +107,7 @@ class ColumnProfile(Record):
         if self.kind not in NUMERIC:
             main = list(self.levels)
         elif self.edges is None:
-            main = [f"{value:g}" for value in self.values]
+            main = [f"{value:.12g}" for value in self.values]
         else:
             main = cells.interval_labels(self.edges, self.minimum, self.maximum)
         return [*main, *cells.SPECIAL]

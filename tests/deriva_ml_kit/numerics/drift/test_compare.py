@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deriva_ml_kit.errors import UsageError
-from deriva_ml_kit.numerics.drift import DriftReport, compare, profile, same_season
+from deriva_ml_kit.numerics.drift import BaselineProfile, DriftReport, compare, profile, same_season
 
 RANDOM = np.random.default_rng(4)
 FRAME = pd.DataFrame(
@@ -107,6 +110,42 @@ def test_thresholds_decide_between_investigate_and_drift() -> None:
     assert compare(baseline, moved, thresholds=(0.05, 0.1)).verdict == "drift"
     assert compare(baseline, moved, thresholds=(0.3, 0.4)).verdict == "ok"
     assert compare(baseline, moved, minimum_rows=3000).verdict == "insufficient"
+
+
+anything = st.one_of(
+    *(
+        st.lists(values, min_size=1, max_size=30)
+        for values in (
+            st.floats() | st.none(),
+            st.integers(-(2**70), 2**70) | st.none(),
+            st.sampled_from(["a", "b", "__other__", "null", "", None]),
+            st.booleans() | st.none(),
+            st.none(),
+            st.just(pd.Timestamp("2026-01-01")),
+            st.just([1, 2]),
+            st.integers() | st.text(max_size=3),
+        )
+    )
+)
+
+
+@settings(deadline=None)
+@given(anything, anything, st.booleans())
+def test_whatever_the_columns_hold_there_is_a_report(before: list[Any], after: list[Any], grouped: bool) -> None:
+    train, batch = (pd.DataFrame({"x": pd.Series(values), "y": 1.0}) for values in (before, after))
+    groups = [{"clusters": np.arange(len(rows)) // 2} if grouped else {} for rows in (before, after)]
+    baseline = BaselineProfile.model_validate_json(profile(train, **groups[0]).model_dump_json())
+
+    report = compare(baseline, batch, **groups[1])
+
+    assert DriftReport.model_validate_json(report.model_dump_json()) == report
+    assert report.verdict == "insufficient" or report.with_status("no_data", "wrong_type", "constant")
+    for column in report.columns:
+        found = column.training
+        if found:
+            assert sum(cell.current for cell in found.cells) == len(batch)
+            assert found.psi >= 0
+            assert all(p is None or 0 <= p <= 1 for p in (found.psi_p, found.ks_p, found.chi2_p))
 
 
 def test_a_report_survives_writing() -> None:

@@ -121,6 +121,12 @@ def test_small_batches_without_drift_are_insufficient_not_alarms(size: int) -> N
     assert "needs 217" in report.columns[0].reason
 
 
+def test_a_batch_of_a_thousand_rows_without_drift_is_ok() -> None:
+    frame = pd.DataFrame({f"x{k}": RANDOM.normal(size=N) for k in range(5)})
+
+    assert compare(profile(frame), pd.DataFrame(RANDOM.normal(size=(1000, 5)), columns=frame.columns)).verdict == "ok"
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_halves_of_one_dataset_do_not_differ_and_every_shifted_feature_is_found(seed: int) -> None:  # E: 11 of 30
     data = load_breast_cancer(as_frame=True).data.sample(frac=1, random_state=seed)
