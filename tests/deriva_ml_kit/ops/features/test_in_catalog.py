@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sqlite3
 import time as clock
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 from deriva.core.ermrest_model import Column, ForeignKey, Table, builtin_types
 
+from deriva_ml_kit.cli.ops import historical_features, materialize_features
 from deriva_ml_kit.errors import Faults, UsageError
 from deriva_ml_kit.mainline import DerivaML
 from deriva_ml_kit.ops.features import (
@@ -367,3 +369,83 @@ def test_what_is_no_store_is_refused(tmp_path: Path, content: bytes | None) -> N
         (tmp_path / "x.sqlite").write_bytes(content)
     with pytest.raises(UsageError, match=r"x\.sqlite"):
         OnlineStore(tmp_path / "x.sqlite")
+
+
+@pytest.fixture
+def typed(history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """A command of deriva-ml-ops in a folder that defines the features; gives its result."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "features.json").write_text(DEFINITIONS.text())
+
+    def run(command: Any, *arguments: str) -> dict[str, Any]:
+        parser = argparse.ArgumentParser()
+        command.add(parser.add_subparsers())
+        name = command.__name__.rpartition(".")[2].replace("_", "-")
+        where = ["--hostname", history.ml.host_name, "--catalog-id", str(history.ml.catalog_id)]
+        args = parser.parse_args([name, *where, "--definitions", "features.json", *arguments])
+        result: dict[str, Any] = args.main(args)
+        return result
+
+    return run
+
+
+def test_the_command_keeps_a_table_that_comes_out_the_same_again(
+    history: History, typed: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    lines = [f"{history.tumours[0]},{history.at['correction'].isoformat()}", f"{history.tumours[1]},2026-01-20T00:00Z"]
+    (tmp_path / "events.csv").write_text("\n".join(["tumour,when", *lines]))
+    asked = ["--events", "events.csv", "--time", "when", "--features", "tumour:size@1,tumour:note"]
+    dry = typed(historical_features, *asked, "--dry-run", "--out", "dry.csv")
+    assert dry["with_a_value"] == {"tumour:size": 1, "tumour:note": 1}
+    assert not Path("dry.csv").exists()
+    done = typed(historical_features, *asked, "--out", "features.csv", "--as-of", history.at["graded"].isoformat())
+    kept = history.ml.lookup_asset(done["table"])
+    assert (kept.asset_types, kept.execution_rid) == (["Feature_Table"], done["execution"])
+    with duckdb.connect() as connection:
+        file = str(kept.download(tmp_path / "kept"))
+        back = connection.execute("SELECT * FROM read_parquet(?)", [file]).df()
+    assert back["tumour:size"].tolist()[0] == 2.5
+    assert pd.read_csv("features.csv")["tumour:note"].tolist()[0] == "grown"
+    again = typed(historical_features, *asked, "--as-of", done["as_of"], "--dry-run")
+    same = ("snapshot", "as_of", "definitions", "with_a_value", "warnings")
+    assert [again[name] for name in same] == [done[name] for name in same]
+
+    renamed = DEFINITIONS.model_dump_json().replace('"column":"Note"', '"column":"Size"')
+    (tmp_path / "features.json").write_text(FeatureDefinitions.model_validate_json(renamed).text())
+    with pytest.raises(Faults, match="make it version 2"):
+        typed(historical_features, *asked)
+
+
+@pytest.mark.parametrize(
+    ("events", "more", "told"),
+    [
+        ("tumour,event_timestamp\n1-AAAA,2026-01-20T00:00:00", [], "offset from UTC"),
+        ("tumour,event_timestamp\n1-AAAA,soon", [], "soon"),
+        ("tumour,at\n1-AAAA,2026-01-20T00:00Z", [], "no column event_timestamp"),
+        ("tumour,event_timestamp\n", [], "no rows"),
+        ("tumour,event_timestamp\n1-AAAA,2026-01-20T00:00Z", ["--key", "tumour"], "ENTITY=COLUMN"),
+        ("tumour,event_timestamp\n1-AAAA,2026-01-20T00:00Z", ["--out", "x.xlsx"], "neither .parquet"),
+        ("tumour,event_timestamp\n1-AAAA,2026-01-20T00:00Z", ["--as-of", "now"], "no moment"),
+    ],
+)
+def test_the_command_refuses_what_cannot_be_meant(
+    typed: Callable[..., dict[str, Any]], tmp_path: Path, events: str, more: list[str], told: str
+) -> None:
+    (tmp_path / "events.csv").write_text(events)
+    with pytest.raises(UsageError, match=told):
+        typed(historical_features, "--events", "events.csv", "--features", "tumour:size", *more)
+
+
+def test_the_command_puts_a_store_in_its_place_once_it_is_the_same(
+    history: History, typed: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    asked = ["--features", ",".join(ALL), "--file", "online.sqlite"]
+    dry = typed(materialize_features, *asked, "--dry-run")
+    assert "2845 values compared" in dry["offline_is_online"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["features.json"]
+    done = typed(materialize_features, *asked)
+    with OnlineStore(Path("online.sqlite")) as store:
+        assert store.snapshot == done["snapshot"]
+        assert store.definitions.digest() == DEFINITIONS.digest()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["features.json", "online.sqlite"]
+    assert history.ml.lookup_asset(done["asset"]).asset_types == ["Feature_Table"]
