@@ -1,4 +1,4 @@
-"""Check the rows of a dataset version before anything is trained on them: columns, types, ranges, nulls, duplicates, terms.
+"""Check the rows of a dataset version before anything is trained on them: types, ranges, nulls, duplicates, terms.
 
 The rules stand in a TOML file of the project, which is committed with the script:
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -229,7 +229,7 @@ def _rows(
         yield Failure(column=column, check=check, value=shown, limit=limit, rid=str(rid))
 
 
-def counted(found: list[Failure]) -> Mapping[str, int]:
+def counted(found: Iterable[Failure]) -> dict[str, int]:
     """How many failures each column and check has."""
     counts: dict[str, int] = {}
     for each in found:

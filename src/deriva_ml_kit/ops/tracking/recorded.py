@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deriva_ml_kit.errors import Undecidable
-from deriva_ml_kit.mainline import DerivaML
+from deriva_ml_kit.mainline import DatasetSpec, DerivaML
 from deriva_ml_kit.mainline.asset.asset import Asset
 from deriva_ml_kit.mainline.workflow.installed import is_installed_program
 from deriva_ml_kit.ops.tracking.runs import known_runs
@@ -125,7 +125,7 @@ def recorded(ml: DerivaML, rid: str) -> Recorded:
         overrides=None if overrides is None else tuple(map(str, overrides)),
         config_name=((told.yaml(HYDRA) or {}).get("hydra") or {}).get("job", {}).get("config_name"),
         gated=any(asset.filename.startswith("receipt-tier") for asset in assets),
-        datasets=tuple(f"{each['rid']}@{each['version']}" for each in configuration.get("datasets") or ()),
+        datasets=tuple(_pin(each) for each in configuration.get("datasets") or ()),
         python=str(environment.get("platform", {}).get("python_version", "")),
         packages=dict(environment.get("imports") or {}),
         metrics=run.metrics if run else {},
@@ -161,6 +161,11 @@ class _Told:
                 with tempfile.TemporaryDirectory(prefix="deriva-ml-recorded-") as folder:
                     return asset.download(folder).read_text(encoding="utf-8")
         return None
+
+
+def _pin(given: Mapping[str, Any]) -> str:
+    spec = DatasetSpec.model_validate(given)
+    return f"{spec.rid}@{spec.version}"
 
 
 def _inside(folder: str | None, root: str | None) -> str:

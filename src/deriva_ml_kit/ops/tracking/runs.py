@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from deriva_ml_kit.errors import KitError
 from deriva_ml_kit.mainline import DerivaML
 from deriva_ml_kit.mainline.asset.asset import Asset
+from deriva_ml_kit.mainline.asset.links import execution_link
 from deriva_ml_kit.mainline.asset.listing import assets
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.mainline.catalog.rows import any_of, table_name
@@ -99,7 +100,7 @@ def known_runs(
     if order:
         for each in inputs_of(ml, executions=order)[0]:
             datasets.setdefault(each.execution, []).append(f"{each.dataset}@{each.version}")
-    texts = _texts(ml, [asset for rid in order for asset in found[rid].values()])
+    texts = _texts(ml, {asset.asset_rid: asset for rid in order for asset in found[rid].values()})
     return [
         _run(record, str(rows[record.execution_rid]["RCT"]), found[record.execution_rid], texts, datasets)
         for record in records_of(ml, order)
@@ -142,17 +143,25 @@ def measured(content: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Cu
 
 
 def _documents(ml: DerivaML, chosen: Collection[str] | None) -> dict[str, dict[str, Asset]]:
-    """Execution to its files that tell of it, by name: three requests, however many there are."""
+    """Execution to its files that tell of it, by name: a few requests, however many there are.
+
+    A file that two executions wrote alike is one asset, which is an output of both.
+    """
     table = ml.model.name_to_table(MODELS)
     path = f"{table_name(table.schema.name, table.name)}/{any_of('Filename', FILES)}"
+    there = {asset.asset_rid: asset for asset in assets(ml, table, path)}
+    link = execution_link(table)
+    if link is None:
+        return {}
     found: dict[str, dict[str, Asset]] = {}
-    for asset in assets(ml, table, path):
-        if asset.execution_rid and (chosen is None or asset.execution_rid in chosen):
-            found.setdefault(asset.execution_rid, {})[asset.filename] = asset
+    for row in rows_with(ml.catalog, link.table.schema.name, link.table.name, link.asset, there):
+        if row["Asset_Role"] == "Output" and (chosen is None or row[link.other] in chosen):
+            asset = there[row[link.asset]]
+            found.setdefault(row[link.other], {})[asset.filename] = asset
     return found
 
 
-def _texts(ml: DerivaML, wanted: Collection[Asset]) -> dict[str, str]:
+def _texts(ml: DerivaML, wanted: Mapping[str, Asset]) -> dict[str, str]:
     """RID of an asset to its text; several are fetched at a time."""
     with tempfile.TemporaryDirectory(prefix="deriva-ml-runs-") as folder:
 
@@ -160,7 +169,7 @@ def _texts(ml: DerivaML, wanted: Collection[Asset]) -> dict[str, str]:
             return asset.asset_rid, asset.download(Path(folder, asset.asset_rid)).read_text(encoding="utf-8")
 
         with ThreadPoolExecutor(ml.limits.workers) as pool:
-            return dict(pool.map(text, wanted))
+            return dict(pool.map(text, wanted.values()))
 
 
 def _run(
