@@ -24,13 +24,14 @@ OUTPUTS = (
 PROGRAM = ("Test", WorkflowType.EVALUATION, "deriva_ml_kit.ops.operation")
 
 
-def criteria(of: Hospital) -> str:
+def criteria(of: Hospital, reason: str = "") -> str:
     """Register criteria; gives their RID."""
     document = GateCriteria(
         dataset=of.testing,
         table="Tumour",
         label="Label",
-        requirements=(Requirement(metric="accuracy", direction="higher", minimum=0.9),),  # type: ignore[arg-type]
+        reason=reason,
+        requirements=(Requirement(metric="accuracy", direction="higher", minimum=0.9, min_gain=0.0),),  # type: ignore[arg-type]
     )
     with operation(of.ml, "Criteria", program=PROGRAM) as doing:
         doing.keep(document, "criteria.json")
@@ -86,7 +87,7 @@ def evaluate(of: Hospital, model: str, *, dataset: str | None = None, md5: str |
         groups=85,
         confidence=0.95,
         metrics={},
-        features_digest=None,
+        features_md5=None,
         looks=(),
         latency=None,
         predictions="predictions.csv",
@@ -106,6 +107,8 @@ def gate(of: Hospital, model: str, incumbent: str | None, verdict: str = "pass")
         dataset=of.testing,
         evaluation_rid=None,
         incumbent_evaluation_rid=None,
+        resamples=0,
+        seed=0,
         checks=(),
     )
     return kept(of, report, model)

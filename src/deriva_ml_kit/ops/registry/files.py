@@ -13,22 +13,33 @@ from deriva_ml_kit.mainline.asset.download import STORE
 from deriva_ml_kit.mainline.catalog.transport import object_store
 
 
-def fault_of(ml: DerivaML, asset: Asset) -> str | None:
-    """What is wrong with the stored file of an asset: one request (HEAD); None if nothing is.
+class StoredFiles:
+    """The object store of a catalog's host.
 
-    Raises:
-        requests.HTTPError: The object store refuses to say.
+    Args:
+        ml: The catalog.
     """
-    path = asset.url.removeprefix(f"https://{ml.host_name}")
-    if not path.startswith(STORE):
-        return f"its file is not stored by {ml.host_name}, but lies at {asset.url}"
-    try:
-        headers = object_store(ml.host_name, ml.credential, ml.limits).head(path).headers
-    except requests.HTTPError as error:
-        if error.response.status_code not in (404, 409, 410):
-            raise
-        return f"its file is gone from {path}"
-    return _difference(asset, headers)
+
+    def __init__(self, ml: DerivaML) -> None:
+        self._hostname = ml.host_name
+        self._store = object_store(ml.host_name, ml.credential, ml.limits)
+
+    def fault_of(self, asset: Asset) -> str | None:
+        """What is wrong with the stored file of an asset: one request (HEAD); None if nothing is.
+
+        Raises:
+            requests.HTTPError: The object store refuses to say.
+        """
+        path = asset.url.removeprefix(f"https://{self._hostname}")
+        if not path.startswith(STORE):
+            return f"its file is not stored by {self._hostname}, but lies at {asset.url}"
+        try:
+            headers = self._store.head(path).headers
+        except requests.HTTPError as error:
+            if error.response.status_code not in (404, 409, 410):
+                raise
+            return f"its file is gone from {path}"
+        return _difference(asset, headers)
 
 
 def _difference(asset: Asset, headers: Mapping[str, str]) -> str | None:

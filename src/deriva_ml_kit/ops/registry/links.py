@@ -29,7 +29,7 @@ from deriva_ml_kit.mainline.execution.consumed import Consumed, Versions, inputs
 from deriva_ml_kit.ops.documents import parse
 from deriva_ml_kit.ops.evaluation.documents import EvaluationReport
 from deriva_ml_kit.ops.kinds import MODELS, AssetType
-from deriva_ml_kit.ops.registry.files import fault_of
+from deriva_ml_kit.ops.registry.files import StoredFiles
 
 # Link, then the type of the training's output, then what to do about it.
 OUTPUTS: Mapping[str, tuple[str, str]] = {
@@ -112,10 +112,11 @@ def links_of(ml: DerivaML, model_rid: str) -> Links:
         UsageError: It is no file of Execution_Asset.
     """
     asset = model_asset(ml, model_rid)
-    always = [_asset(asset), _file(ml, asset), _evaluation(ml, asset)]
+    files = StoredFiles(ml)
+    always = [_asset(asset), _file(files, asset), _evaluation(ml, asset)]
     made = asset.list_executions("Output")
     if made:
-        found = [(execution.execution_rid, _of_training(ml, execution)) for execution in made]
+        found = [(execution.execution_rid, _of_training(ml, files, execution)) for execution in made]
         # The same training twice gives the same bytes, and so one asset. The later run may have kept more.
         training, links = max(reversed(found), key=lambda each: sum(link.complete for link in each[1]))
     else:
@@ -179,14 +180,14 @@ def _asset(asset: Asset) -> Link:
     )
 
 
-def _file(ml: DerivaML, asset: Asset) -> Link:
-    fault = fault_of(ml, asset)
+def _file(files: StoredFiles, asset: Asset) -> Link:
+    fault = files.fault_of(asset)
     if fault is None:
         return _complete("file", f"MD5 {asset.md5}", asset.asset_rid)
     return _missing("file", fault, "Train again; a file that is not what was registered cannot be served.")
 
 
-def _of_training(ml: DerivaML, execution: ExecutionRecord) -> list[Link]:
+def _of_training(ml: DerivaML, files: StoredFiles, execution: ExecutionRecord) -> list[Link]:
     """The links that depend on which execution made the model."""
     rid = execution.execution_rid
     outputs = ml.list_execution_assets(rid, "Output")
@@ -196,7 +197,7 @@ def _of_training(ml: DerivaML, execution: ExecutionRecord) -> list[Link]:
         _clean(execution, outputs),
         _datasets(ml, rid),
         _criteria(ml, rid),
-        *(_output(ml, name, rid, outputs) for name in OUTPUTS),
+        *(_output(files, name, rid, outputs) for name in OUTPUTS),
     ]
 
 
@@ -284,12 +285,12 @@ def _criteria(ml: DerivaML, execution_rid: str) -> Link:
     return _complete("criteria", f"registered before {began.isoformat(timespec='seconds')}", *rids)
 
 
-def _output(ml: DerivaML, name: str, execution_rid: str, outputs: Collection[Asset]) -> Link:
+def _output(files: StoredFiles, name: str, execution_rid: str, outputs: Collection[Asset]) -> Link:
     kind, remedy = OUTPUTS[name]
     found = [asset for asset in outputs if kind in asset.asset_types]
     if not found:
         return _missing(name, f"no {kind} is among the outputs of {execution_rid}", remedy)
-    faults = [fault for asset in found if (fault := fault_of(ml, asset))]
+    faults = [fault for asset in found if (fault := files.fault_of(asset))]
     rids = tuple(asset.asset_rid for asset in found)
     if faults:
         return _missing(name, "; ".join(faults), remedy, rids)

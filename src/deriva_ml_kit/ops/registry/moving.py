@@ -15,7 +15,7 @@ from deriva_ml_kit.ops.gate.passing import passing_gate
 from deriva_ml_kit.ops.kinds import Stage, WorkflowType
 from deriva_ml_kit.ops.operation import operation
 from deriva_ml_kit.ops.registry.events import Overtaken, known_state_of, move
-from deriva_ml_kit.ops.registry.files import fault_of
+from deriva_ml_kit.ops.registry.files import StoredFiles
 from deriva_ml_kit.ops.registry.links import links_of, model_asset
 from deriva_ml_kit.ops.registry.registration import Incomplete, forced_text
 from deriva_ml_kit.ops.registry.serving import Serving, served
@@ -293,7 +293,7 @@ def _unchanged(ml: DerivaML, model: Model) -> Asset:
         KitError: It is not.
     """
     asset = model_asset(ml, model.rid)
-    fault = fault_of(ml, asset)
+    fault = StoredFiles(ml).fault_of(asset)
     if fault is None and asset.md5 != model.md5:
         fault = f"the catalog says MD5 {asset.md5} now, and {model.md5} when it was registered"
     if fault:
