@@ -260,6 +260,17 @@ def oracle(x: np.ndarray, y: np.ndarray) -> Status:
     return judged(ev)["no_oracle"].status
 
 
+def test_arrays_of_the_work_are_left_as_they_are() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 3)), rng.integers(0, 2, 200)
+    x[0, 0] = np.nan
+    before = x.copy()
+    oracle(x, y)
+    np.testing.assert_array_equal(x, before)
+    x.flags.writeable = False  # as those of pandas are
+    assert oracle(x, y) is Status.PASS
+
+
 def test_an_oracle_is_found_whatever_its_scale_and_a_good_measurement_is_none() -> None:
     rng = np.random.default_rng(1)
     noise = rng.normal(size=(200, 5))

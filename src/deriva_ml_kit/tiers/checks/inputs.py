@@ -137,7 +137,7 @@ def oracle(material: Material) -> Finding:
     most = min(ORACLE_ROWS, max(200, _BLOCK // columns))
     rows = train.sample(most)
     step = max(1, math.ceil(train.count / most))
-    rows[~np.isfinite(rows)] = 0
+    rows = np.where(np.isfinite(rows), rows, 0)  # they may be the work's own
     remedy = (
         "A column of the inputs gives the answer away. Take labels, and what was derived from them, out of the inputs."
     )
