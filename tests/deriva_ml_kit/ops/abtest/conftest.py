@@ -11,7 +11,7 @@ import pytest
 from deriva_ml_kit.ops.abtest.documents import AbTestPlan
 from deriva_ml_kit.ops.abtest.planning import plan
 
-START = datetime(2026, 9, 7, tzinfo=UTC)
+START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture

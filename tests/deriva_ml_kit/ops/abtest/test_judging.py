@@ -14,7 +14,7 @@ from deriva_ml_kit.ops.abtest.judging import Judgement, judge, looked_at
 from deriva_ml_kit.ops.abtest.rows import joined, prepared
 from deriva_ml_kit.ops.frames import Batch, Origin
 
-START = datetime(2026, 9, 7, tzinfo=UTC)  # as in conftest
+START = datetime(2024, 1, 1, tzinfo=UTC)  # as in conftest
 NOW = START + timedelta(days=30)
 ORIGIN = Origin(kind="file", name="visits.csv", rows=0)
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from deriva_ml_kit.cli.ops import plan_ab_test
+from deriva_ml_kit.cli.subcommand import program
 from deriva_ml_kit.design import lint
 from deriva_ml_kit.errors import Faults, UsageError
 from deriva_ml_kit.numerics.power.planning import inflation
@@ -80,3 +82,27 @@ def test_the_design_document_is_one_that_lint_design_accepts(planned: Any, tmp_p
     file.write_text(design_text(plan, "3-ABCD"))
     assert not lint.lint([file], lambda design: None).faults
     assert "3-ABCD" in file.read_text() and "must not rise by more than 0.02" in file.read_text()
+
+
+def size(*words: str) -> Any:
+    made = program("deriva-ml-ops", "", "")
+    plan_ab_test.add(made.add_subparsers())
+    args = made.parse_args(["plan-ab-test", "--sample-size-only", *words])
+    return args.main(args)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("--baseline 0.1 --effect 0.01 --looks 1 --per-day 2000", {"units": 29490, "weeks": 3}),
+        ("--kind mean --effect 0.5 --sd 1 --looks 1", {"units": 128}),
+    ],
+)
+def test_a_sample_size_needs_neither_plan_nor_catalog(words: str, found: dict[str, int]) -> None:
+    assert found.items() <= size(*words.split()).items()
+
+
+@pytest.mark.parametrize("words", ["", "--effect 0.1", "--kind mean --effect 1", "--baseline 0.1 --effect 0"])
+def test_a_size_of_nothing_is_refused(words: str) -> None:
+    with pytest.raises(UsageError):
+        size(*words.split())
