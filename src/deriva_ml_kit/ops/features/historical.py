@@ -140,7 +140,7 @@ class HistoricalFeatures:
         if path.suffix.lower() == ".csv":
             self.frame.to_csv(path, index=False)
         elif path.suffix.lower() == ".parquet":
-            _write_parquet(self.frame, path, self.origin.model_dump_json())
+            write_parquet(self.frame, path, self.origin.model_dump_json())
         else:
             raise UsageError(f"{path} is neither .parquet nor .csv.")
 
@@ -301,7 +301,8 @@ def _latest(events: pd.DataFrame, time: str, at: Moment) -> datetime:
     return at.time if pd.isna(last) else last.to_pydatetime()
 
 
-def _write_parquet(frame: pd.DataFrame, path: Path, origin: str) -> None:
+def write_parquet(frame: pd.DataFrame, path: Path, origin: str) -> None:
+    """Write a frame as Parquet with a text under `origin` in its metadata."""
     import duckdb  # noqa: PLC0415  (comes with the extra `ops`)
 
     file, origin = (text.replace("'", "''") for text in (str(path), origin))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,17 @@ from deriva_ml_kit.errors import Faults
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.ops.documents import fetch
 from deriva_ml_kit.ops.features.definitions import FeatureDefinitions
+from deriva_ml_kit.ops.features.historical import write_parquet
+from deriva_ml_kit.ops.golden import versions
 from deriva_ml_kit.ops.kinds import MODELS, AssetType
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from deriva_ml_kit.mainline import DerivaML
     from deriva_ml_kit.ops.features.historical import HistoricalFeatures
     from deriva_ml_kit.ops.features.transform import Transform
+    from deriva_ml_kit.ops.frames import Origin
     from deriva_ml_kit.ops.operation import Operation
 
 DEFINITIONS_FILE = "feature-definitions.json"
@@ -41,6 +47,12 @@ def keep(doing: Operation, found: HistoricalFeatures) -> None:
     """Keep a table of features, with its origin in it, and the definitions, as outputs of an operation."""
     found.write(doing.file(TABLE_FILE, AssetType.FEATURE_TABLE))
     doing.keep(found.definitions, DEFINITIONS_FILE)
+
+
+def keep_transformed(doing: Operation, made: pd.DataFrame, transform: Transform, origin: Origin) -> None:
+    """Keep features that a module made of raw records, as an output of an operation: with the module's SHA-256."""
+    told = {"raw": origin.model_dump(mode="json"), "transform": transform.sha256, "libraries": versions()}
+    write_parquet(made, doing.file(TABLE_FILE, AssetType.FEATURE_TABLE), json.dumps(told))
 
 
 def refuse_silent_changes(ml: DerivaML, definitions: FeatureDefinitions) -> None:

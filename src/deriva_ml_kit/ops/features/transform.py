@@ -145,6 +145,30 @@ def assert_same_features(
         raise Skew(differences, _libraries(then))
 
 
+def assert_alone_is_among_others(transform: Transform, raw: pd.DataFrame, count: int = 50) -> int:
+    """Compare the features of single records, as a server makes them, with those of the same records in a batch.
+
+    Args:
+        transform: The module.
+        raw: Records.
+        count: How many are tried, from the first to the last at equal distances.
+
+    Returns:
+        How many were tried.
+
+    Raises:
+        Skew: They differ: something depends on the other records of a batch, or on chance.
+    """
+    import pandas as pd  # noqa: PLC0415  (takes half a second)
+
+    if not len(raw):
+        return 0
+    tried = np.unique(np.linspace(0, len(raw) - 1, min(count, len(raw))).astype(int))
+    alone = pd.concat([transform(raw.iloc[[row]]) for row in tried])
+    assert_same_features(transform(raw).iloc[tried], alone)
+    return len(tried)
+
+
 def _differences(name: str, expected: Any, found: Any, atol: float) -> list[Fault]:
     import pandas as pd  # noqa: PLC0415  (takes half a second)
 

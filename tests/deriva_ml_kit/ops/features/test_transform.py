@@ -8,7 +8,12 @@ import pandas as pd
 import pytest
 
 from deriva_ml_kit.errors import KitError, UsageError
-from deriva_ml_kit.ops.features.transform import Skew, assert_same_features, load_transform
+from deriva_ml_kit.ops.features.transform import (
+    Skew,
+    assert_alone_is_among_others,
+    assert_same_features,
+    load_transform,
+)
 from deriva_ml_kit.ops.golden import versions
 
 GOOD = "def features(raw):\n    return raw[['a']].assign(b=raw['a'] * 2)\n"
@@ -81,3 +86,18 @@ def test_libraries_that_differ_are_named_with_the_skew() -> None:
         assert_same_features(FEATURES, FEATURES.assign(x=0.0), then=then)
     assert skew.value.libraries == {"numpy": ("1.26.4", versions()["numpy"]), "gone": ("1.0", None)}
     assert "numpy 1.26.4 -> " in str(skew.value)
+
+
+def test_features_that_depend_on_the_rest_of_a_batch_are_found(tmp_path: Path) -> None:
+    raw = pd.DataFrame({"a": np.arange(10.0)})
+    assert assert_alone_is_among_others(load_transform(written(tmp_path, GOOD)), raw, count=4) == 4
+    centred = "def features(raw):\n    return raw - raw.mean()\n"
+    with pytest.raises(Skew, match="column a: 10 of 10 rows differ"):
+        assert_alone_is_among_others(load_transform(written(tmp_path, centred)), raw)
+    assert assert_alone_is_among_others(load_transform(written(tmp_path, GOOD)), raw[:0]) == 0
+
+
+def test_the_template_makes_features_of_any_records() -> None:
+    template = Path(__file__).parents[4] / "skills/ml-ops/scripts/features.py"
+    raw = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [0.5, None]})
+    assert list(load_transform(template)(raw).columns) == ["a", "c"]
