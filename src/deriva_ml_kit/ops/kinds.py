@@ -12,6 +12,7 @@ class AssetType(StrEnum):
     MODEL_FILE = "Model_File"
     PREDICTION_FILE = "Prediction_File"
     METRICS_FILE = "Metrics_File"
+    PAGE = "Report_Page"
     BASELINE_PROFILE = "Baseline_Profile"
     DRIFT_REPORT = "Drift_Report"
     DRIFT_RESPONSE = "Drift_Response"
@@ -70,6 +71,7 @@ MODELS = "Execution_Asset"
 TERMS: Mapping[str, Mapping[str, str]] = {
     "Asset_Type": {
         AssetType.PREDICTION_FILE: "Predictions of a model, one row a record",
+        AssetType.PAGE: "A report as a web page, for people",
         AssetType.BASELINE_PROFILE: "Distributions of a model's training data, which later batches are compared with",
         AssetType.DRIFT_REPORT: "How a batch of data differs from a baseline",
         AssetType.DRIFT_RESPONSE: "Who was told of a drift, and what was started",

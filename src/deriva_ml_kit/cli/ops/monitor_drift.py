@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from deriva_ml_kit.cli import place, subcommand
 from deriva_ml_kit.errors import UsageError
-from deriva_ml_kit.script import Verdict
 
 if TYPE_CHECKING:
     from deriva_ml_kit.cli.subcommand import Subparsers
     from deriva_ml_kit.mainline import DerivaML
-    from deriva_ml_kit.ops.drift.documents import DriftResponse
-    from deriva_ml_kit.ops.drift.monitor import Monitored
     from deriva_ml_kit.ops.frames import Batch
 
 DESCRIPTION = """\
@@ -113,8 +110,8 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     from deriva_ml_kit.ops.drift import Settings, find_baseline  # noqa: PLC0415
     from deriva_ml_kit.ops.drift import metrics as openmetrics  # noqa: PLC0415
     from deriva_ml_kit.ops.drift.lookup import RID  # noqa: PLC0415
-    from deriva_ml_kit.ops.drift.monitor import Compared, models_of, monitor, text_columns  # noqa: PLC0415
-    from deriva_ml_kit.ops.drift.response import respond  # noqa: PLC0415
+    from deriva_ml_kit.ops.drift.monitor import Compared, models_of, monitor, read_batch  # noqa: PLC0415
+    from deriva_ml_kit.ops.drift.response import outcome, respond  # noqa: PLC0415
     from deriva_ml_kit.ops.drift.webhook import webhook  # noqa: PLC0415
 
     told = webhook(args.webhook)  # first of all: it takes the address out of what executions record
@@ -127,7 +124,11 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
         seasonal=find_baseline(ml, args.seasonal) if args.seasonal else None,
         series=args.series or (args.model if args.model and not RID.fullmatch(args.model) else None),
     )
-    batch = _batch(ml, args, text_columns(baseline.document))
+    for given in (args.file, args.bag):
+        if given is not None and not given.exists():
+            raise UsageError(f"{given} does not exist.")
+    source = args.file or args.bag or args.asset or args.dataset
+    batch = read_batch(ml, source, baseline.document, table=args.table)
     settings = Settings(
         alpha=args.alpha,
         investigate=args.investigate,
@@ -155,44 +156,7 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     if args.page:
         args.page.parent.mkdir(parents=True, exist_ok=True)
         args.page.write_text(found.page, encoding="utf-8")
-    return told_of(found, respond(ml, found, webhook=told, on_drift=args.on_drift))
-
-
-def told_of(found: Monitored, response: DriftResponse | None) -> Verdict:
-    """What is printed, and the exit code."""
-    from deriva_ml_kit.ops.drift.documents import summary  # noqa: PLC0415  (takes seconds)
-
-    exit_code = found.report.result.exit_code
-    result = summary(found.report) | {
-        "report": found.report_rid or "not written: dry run",
-        "execution": found.execution_rid,
-        "new": found.is_new,
-    }
-    if not found.is_new:
-        result["note"] = "this report was there; --again makes another"
-    if response and response.webhook:
-        result["told"] = response.webhook if response.delivered else f"nobody: {response.fault}"
-        exit_code = exit_code if response.delivered else max(exit_code, 1)
-    if response and response.retraining:
-        done = response.retraining
-        result["started"] = f"{done.command}: exit code {done.exit_code}"
-    return Verdict(result, exit_code)
-
-
-def _batch(ml: DerivaML, args: argparse.Namespace, text: list[str]) -> Batch:
-    """The records; of an empty dataset, none."""
-    import pandas as pd  # noqa: PLC0415
-
-    from deriva_ml_kit.ops.frames import Batch, NoMembers, read_frame  # noqa: PLC0415
-
-    for given in (args.file, args.bag):
-        if given is not None and not given.exists():
-            raise UsageError(f"{given} does not exist.")
-    source = args.file or args.bag or args.asset or args.dataset
-    try:
-        return read_frame(source, ml, table=args.table, text=text)
-    except NoMembers as empty:
-        return Batch(pd.DataFrame(), empty.origin)
+    return outcome(found, respond(ml, found, webhook=told, on_drift=args.on_drift))
 
 
 def _answers(ml: DerivaML, models: tuple[str, ...], batch: Batch) -> tuple[Any, Any]:

@@ -61,7 +61,7 @@ def keep(
         dry_run=dry_run,
     ) as doing:
         doing.keep(report, REPORT_FILE)
-        doing.file(PAGE_FILE, AssetType.LABEL_REPORT).write_text(page, encoding="utf-8")
+        doing.file(PAGE_FILE, AssetType.PAGE).write_text(page, encoding="utf-8")
     return doing.rids.get(REPORT_FILE), None if dry_run else doing.rid
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from deriva_ml_kit.errors import Fault, Faults, UsageError
 from deriva_ml_kit.numerics import drift
+from deriva_ml_kit.numerics.drift.statistics import Floats
 from deriva_ml_kit.ops.drift.documents import Change, LabelReport, Window
 from deriva_ml_kit.ops.evaluation.predictions import label_text
 from deriva_ml_kit.ops.frames import Batch, Origin
@@ -68,13 +69,14 @@ def joined(logs: Sequence[Batch], labels: pd.DataFrame, *, model: str | None = N
     if repeated := int(log["request_id"].duplicated().sum()):
         notes.append(f"{repeated} lines repeat a request_id; the first answer counts.")
     log = log.sort_values("time", kind="stable").drop_duplicates("request_id").reset_index(drop=True)
+    known = _one_each(labels)
+    strange = int((~known["request_id"].isin(log["request_id"])).sum())
     if failed := int(log["prediction"].isna().sum()):
         notes.append(f"{failed} requests got no answer and are left out.")
         log = log[log["prediction"].notna()].reset_index(drop=True)
     if pd.api.types.is_float_dtype(log["prediction"]) and (log["prediction"] % 1 != 0).any():
         raise UsageError("The predictions are numbers and no classes: right or wrong is not what they are.")
-    known = _one_each(labels)
-    if strange := int((~known["request_id"].isin(log["request_id"])).sum()):
+    if strange:
         notes.append(f"{strange} labels are of requests that the log does not hold.")
     found = log.merge(known, on="request_id", how="left")
     right = found["prediction"].map(label_text) == found["label"]
@@ -188,23 +190,30 @@ def changes_of(found: pd.DataFrame) -> list[Change]:
     labelled = found[found["correct"].notna()]
     errors = (1.0 - labelled["correct"]).to_numpy()
     times = list(labelled["time"])
-    adwin: Any = ADWIN(delta=DELTA)  # type: ignore[no-untyped-call]
     begin, changes = 0, []
+    adwin: Any = ADWIN(delta=DELTA)  # type: ignore[no-untyped-call]
     for number, wrong in enumerate(errors):
         adwin.update(wrong)
         if adwin.drift_detected:
-            at = number + 1 - int(adwin.width)  # what is left in its window came after the change
-            if at > begin:
-                changes.append(
-                    Change(
-                        time=times[at],
-                        found=times[number],
-                        before=float(errors[begin:at].mean()),
-                        after=float(errors[at : number + 1].mean()),
-                    )
+            at = begin + _split(errors[begin : number + 1])
+            changes.append(
+                Change(
+                    time=times[at],
+                    found=times[number],
+                    before=float(errors[begin:at].mean()),
+                    after=float(errors[at : number + 1].mean()),
                 )
-                begin = at
+            )
+            # Its window still holds much of the time before the change, and would find the same change again.
+            adwin, begin = ADWIN(delta=DELTA), at  # type: ignore[no-untyped-call]
+            for again in errors[at : number + 1]:
+                adwin.update(again)
     return changes
+
+
+def _split(errors: Floats) -> int:
+    """Where the mean has most likely changed: the largest cumulative deviation (Hinkley 1971)."""
+    return int(np.argmax(np.abs(np.cumsum(errors - errors.mean())[:-1]))) + 1
 
 
 def _whole(batch: Batch) -> pd.DataFrame:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,12 +18,9 @@ from deriva_ml_kit.numerics import drift
 from deriva_ml_kit.ops.documents import Stored, fetch
 from deriva_ml_kit.ops.drift import history, metrics, plots
 from deriva_ml_kit.ops.drift.documents import Baseline, DriftReport, Settings
-from deriva_ml_kit.ops.frames import Batch
+from deriva_ml_kit.ops.frames import Batch, NoMembers, read_frame
 from deriva_ml_kit.ops.kinds import MODELS, AssetType, WorkflowType
 from deriva_ml_kit.ops.operation import operation
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 PROGRAM = ("Drift monitoring", WorkflowType.MONITORING, __name__)
 PAGE_FILE, METRICS_FILE = "drift.html", "drift.prom"
@@ -156,7 +155,8 @@ def monitor(
     compared = compared.with_history(ml, columns.times, rolling=rolling)
     profile_file = history.file_name(compared.series, *_span(columns.times))
     profiled = _profile(columns, compared)
-    key = report_key(compared, batch, settings)
+    answers = predictions if isinstance(predictions, str) else predictions is not None
+    key = report_key(compared, batch, settings, [workflow.checksum if workflow else None, answers])
     if not again and not dry_run and (there := existing(ml, key)):
         page = plots.page(there.document, compared.baseline.document.profile, profiled)
         return Monitored(there.document, there.rid, there.execution_rid, False, page, metrics.text(there.document))
@@ -192,7 +192,7 @@ def monitor(
         dry_run=dry_run,
     ) as doing:
         doing.keep(report, file_name(key))
-        doing.file(PAGE_FILE, AssetType.DRIFT_REPORT).write_text(page, encoding="utf-8")
+        doing.file(PAGE_FILE, AssetType.PAGE).write_text(page, encoding="utf-8")
         doing.file(METRICS_FILE, AssetType.METRICS_FILE).write_text(text, encoding="utf-8")
         if profiled:
             of_batch = profiled.model_copy(update={"origin": _origin(batch, doing.rid)})
@@ -201,10 +201,10 @@ def monitor(
     return Monitored(report, doing.rids.get(file_name(key)), execution, True, page, text, doing.rids)
 
 
-def report_key(compared: Compared, batch: Batch, settings: Settings) -> str:
-    """The same for the same baselines, records and settings."""
+def report_key(compared: Compared, batch: Batch, settings: Settings, further: Sequence[Any] = ()) -> str:
+    """The same for the same baselines, records and settings; and for the same script, and predictions."""
     origin = batch.origin
-    told = [compared.rids, origin.rid, origin.version, origin.sha256, origin.tables, settings.model_dump()]
+    told = [compared.rids, origin.rid, origin.version, origin.sha256, origin.tables, settings.model_dump(), *further]
     if origin.kind == "bag":
         told.append(_digest(batch.frame))
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
@@ -233,9 +233,22 @@ def models_of(ml: DerivaML, execution_rid: str | None) -> tuple[str, ...]:
     return tuple(each.asset_rid for each in outputs if AssetType.MODEL_FILE in each.asset_types)
 
 
-def text_columns(baseline: Baseline) -> list[str]:
-    """Columns that are levels, also where they look like numbers."""
-    return [each.name for each in baseline.profile.features if each.kind == "categorical"]
+def read_batch(
+    ml: DerivaML, source: str | Path, baseline: Baseline, *, table: str | Sequence[str] | None = None
+) -> Batch:
+    """Records as `ops.frames.read_frame` reads them; an empty dataset is a batch without rows.
+
+    Args:
+        ml: The catalog.
+        source: `RID@VERSION`, the RID of a file, a file, the folder of a bag.
+        baseline: Says which columns are levels, also where they look like numbers.
+        table: Of a dataset, where there are several.
+    """
+    levels = [each.name for each in baseline.profile.features if each.kind == "categorical"]
+    try:
+        return read_frame(source, ml, table=table, text=levels)
+    except NoMembers as empty:
+        return Batch(pd.DataFrame(), empty.origin)
 
 
 def _with_defaults(settings: Settings, baseline: Baseline) -> Settings:

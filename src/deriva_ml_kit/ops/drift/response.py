@@ -17,6 +17,7 @@ from deriva_ml_kit.ops.drift.monitor import Monitored
 from deriva_ml_kit.ops.drift.webhook import Webhook
 from deriva_ml_kit.ops.kinds import AssetType
 from deriva_ml_kit.runner.outputs import attach
+from deriva_ml_kit.script import Verdict
 
 RESPONSE_FILE = "drift-response.json"
 TOLD = ("investigate", "drift", "insufficient", "no_data")  # "ok" is no news
@@ -57,6 +58,25 @@ def respond(
     )
     attach(ml, found.execution_rid, RESPONSE_FILE, made.text(), AssetType.DRIFT_RESPONSE)
     return made
+
+
+def outcome(found: Monitored, response: DriftResponse | None = None) -> Verdict:
+    """What a command or a script prints, and its exit code: a message that nobody took is a failure."""
+    exit_code = found.report.result.exit_code
+    result = summary(found.report) | {
+        "report": found.report_rid or "not written: dry run",
+        "execution": found.execution_rid,
+        "new": found.is_new,
+    }
+    if not found.is_new:
+        result["note"] = "this report was there; --again makes another"
+    if response and response.webhook:
+        result["told"] = response.webhook if response.delivered else f"nobody: {response.fault}"
+        exit_code = exit_code if response.delivered else max(exit_code, 1)
+    if response and response.retraining:
+        done = response.retraining
+        result["started"] = f"{done.command}: exit code {done.exit_code}"
+    return Verdict(result, exit_code)
 
 
 def message(ml: DerivaML, found: Monitored) -> dict[str, Any]:
