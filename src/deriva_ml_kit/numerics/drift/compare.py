@@ -91,11 +91,11 @@ def compare(
     given = {role for role, _ in data.columns}
     asked = [column for column in baseline.columns if column.role == "feature" or column.role in given]
     results = threaded(one, asked, workers)
-    known = [each for each in results if not isinstance(each, ColumnReport)]
-    _adjust(known, list(baselines))
+    paired = list(zip(asked, results, strict=True))
+    _adjust([(column, each) for column, each in paired if not isinstance(each, ColumnReport)])
     columns = tuple(
         each if isinstance(each, ColumnReport) else _judged(baseline, column, each, alpha, thresholds)
-        for column, each in zip(asked, results, strict=True)
+        for column, each in paired
     )
     verdict, reason = verdicts.overall(columns, data.rows)
     return DriftReport(
@@ -115,7 +115,7 @@ def compare(
             for role, name in data.columns
             if (role, name) not in baseline.by_name and not (role == "feature" and name in baseline.skipped)
         ),
-        warnings=tuple(_warnings(baseline, seasonal, given, data.rows)),
+        warnings=tuple(_warnings(baseline, seasonal, given)),
     )
 
 
@@ -236,17 +236,29 @@ def _unseen(column: ColumnProfile, read: Read) -> tuple[str, ...]:
     return tuple(f"{value:.12g}" for value in np.setdiff1d(read.ordered, np.array(column.values))[:LISTED])
 
 
-def _adjust(found: Sequence[dict[str, Comparison]], names: Sequence[str]) -> None:
-    """Adjust p of each test over the columns, baseline by baseline."""
-    for name in names:
-        these = [each for each in found if name in each]
-        changes: list[dict[str, float | None]] = [{} for _ in these]
+def _adjust(found: Sequence[tuple[ColumnProfile, dict[str, Comparison]]]) -> None:
+    """Adjust p of each test over the columns.
+
+    The comparisons that decide, one a column, are one family; what is only shown beside them is none of it, since a
+    season in the training data's p would make those of other columns look better than they are.
+    """
+    families: dict[str, list[tuple[dict[str, Comparison], str]]] = {}
+    for column, each in found:
+        for name in each:
+            families.setdefault("" if name == _basis(column, each) else name, []).append((each, name))
+    for members in families.values():
+        changes: list[dict[str, float | None]] = [{} for _ in members]
         for test in ("psi_p", "ks_p", "chi2_p"):
-            values = statistics.adjusted([getattr(each[name], test) for each in these])
+            values = statistics.adjusted([getattr(each[name], test) for each, name in members])
             for change, value in zip(changes, values, strict=True):
                 change[f"{test}_adjusted"] = value
-        for each, change in zip(these, changes, strict=True):
+        for (each, name), change in zip(members, changes, strict=True):
             each[name] = each[name].model_copy(update=change)
+
+
+def _basis(column: ColumnProfile, found: Collection[str]) -> Literal["training", "seasonal"]:
+    """The baseline that decides for a column."""
+    return "seasonal" if column.period is not None and "seasonal" in found else "training"
 
 
 def _judged(
@@ -256,9 +268,7 @@ def _judged(
     alpha: float,
     thresholds: tuple[float, float],
 ) -> ColumnReport:
-    basis: Literal["training", "seasonal"] = (
-        "seasonal" if column.period is not None and "seasonal" in found else "training"
-    )
+    basis = _basis(column, found)
     status, reason = verdicts.judge(found[basis], column.constant, alpha, thresholds)
     if basis == "training" and status != "no_data" and (refused := verdicts.season_refused(baseline, column)):
         status, reason = "refused", refused
@@ -282,9 +292,7 @@ def _season(baseline: BaselineProfile, seasonal: BaselineProfile | None) -> Seas
     return "unavailable" if any(column.period for column in baseline.columns) else "not_declared"
 
 
-def _warnings(
-    baseline: BaselineProfile, seasonal: BaselineProfile | None, given: Collection[str], rows: int
-) -> list[str]:
+def _warnings(baseline: BaselineProfile, seasonal: BaselineProfile | None, given: Collection[str]) -> list[str]:
     found = []
     for role, name in (("prediction", "predictions"), ("score", "scores")):
         if (role in {column.role for column in baseline.columns}) != (role in given):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.numerics.drift import BaselineProfile, DriftReport, compare, profile, same_season
 
+quick = settings(deadline=None, max_examples=50)
 RANDOM = np.random.default_rng(4)
 FRAME = pd.DataFrame(
     {"age": RANDOM.normal(50, 10, 2000), "sex": RANDOM.choice(["F", "M"], 2000), "smoker": RANDOM.random(2000) < 0.3}
@@ -129,7 +130,7 @@ anything = st.one_of(
 )
 
 
-@settings(deadline=None)
+@quick
 @given(anything, anything, st.booleans())
 def test_whatever_the_columns_hold_there_is_a_report(before: list[Any], after: list[Any], grouped: bool) -> None:
     train, batch = (pd.DataFrame({"x": pd.Series(values), "y": 1.0}) for values in (before, after))

@@ -14,11 +14,13 @@ from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.numerics.drift import BaselineProfile, cells, compare, profile
 from deriva_ml_kit.numerics.drift.columns import read_levels, read_numbers
 
+quick = settings(deadline=None, max_examples=50)
 numbers = st.lists(
     st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, 1.0, np.nan]), min_size=1, max_size=80
 )
 
 
+@quick
 @given(numbers, st.integers(2, 20))
 def test_every_row_is_in_one_cell_and_counted_as_it_was(values: list[float], bins: int) -> None:
     frame = pd.DataFrame({"x": values})
@@ -31,7 +33,7 @@ def test_every_row_is_in_one_cell_and_counted_as_it_was(values: list[float], bin
     assert list(column.edges or ()) == sorted(set(column.edges or ()))
 
 
-@settings(max_examples=50)
+@quick
 @given(numbers, numbers)
 def test_rows_are_assigned_to_the_cells_that_they_are_counted_in(before: list[float], after: list[float]) -> None:
     column = profile(pd.DataFrame({"x": before})).columns[0]
@@ -42,7 +44,7 @@ def test_rows_are_assigned_to_the_cells_that_they_are_counted_in(before: list[fl
     assert (np.bincount(each, minlength=len(column.cell_counts())) == column.count(read)).all()
 
 
-@settings(max_examples=50)
+@quick
 @given(st.lists(st.sampled_from(["a", "b", "c", "d", None]), min_size=1, max_size=50), st.integers(1, 5))
 def test_levels_are_counted_the_same_whatever_pandas_calls_their_type(values: list[str | None], levels: int) -> None:
     frames = [pd.DataFrame({"x": pd.Series(values, dtype=dtype)}) for dtype in ("object", "category", "str")]

@@ -12,6 +12,7 @@ from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.numerics.drift import statistics
 from deriva_ml_kit.numerics.drift.ecdf import INTERVALS, Ecdf
 
+quick = settings(deadline=None, max_examples=50)
 pairs = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)), min_size=2, max_size=15).filter(
     lambda cells: sum(r for r, _ in cells) > 0 and sum(q for _, q in cells) > 0
 )
@@ -19,6 +20,7 @@ filled = st.lists(st.tuples(st.integers(1, 10_000), st.integers(1, 10_000)), min
 samples = st.lists(st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0]), min_size=1, max_size=60).map(np.array)
 
 
+@quick
 @given(filled)
 def test_psi_is_the_hand_formula(cells: list[tuple[int, int]]) -> None:
     r, q = (np.array(side) / sum(side) for side in zip(*cells, strict=True))
@@ -27,6 +29,7 @@ def test_psi_is_the_hand_formula(cells: list[tuple[int, int]]) -> None:
     assert statistics.psi(*zip(*cells, strict=True)) == pytest.approx(by_hand, abs=1e-12)
 
 
+@quick
 @given(pairs)
 def test_psi_is_symmetric_not_negative_finite_and_blind_to_the_order_of_cells(cells: list[tuple[int, int]]) -> None:
     r, q = (np.array(side) for side in zip(*cells, strict=True))
@@ -48,6 +51,7 @@ def test_an_empty_cell_adds_half_a_row_to_every_cell_of_both_sides() -> None:
     assert not statistics.is_smoothed([10, 20, 0], [5, 20, 0])
 
 
+@quick
 @given(pairs)
 def test_chi_squared_is_that_of_the_contingency_table(cells: list[tuple[int, int]]) -> None:
     r, q = (np.array(side) for side in zip(*cells, strict=True))
@@ -61,6 +65,7 @@ def test_chi_squared_is_that_of_the_contingency_table(cells: list[tuple[int, int
     assert found.df == expected.dof
 
 
+@quick
 @given(samples, samples)
 def test_a_distribution_frozen_in_full_gives_the_exact_distance(reference: np.ndarray, current: np.ndarray) -> None:
     distance = Ecdf.of(np.sort(reference)).distance(np.sort(current))
@@ -68,7 +73,7 @@ def test_a_distribution_frozen_in_full_gives_the_exact_distance(reference: np.nd
     assert distance == pytest.approx(stats.ks_2samp(reference, current, method="asymp").statistic, abs=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@quick
 @given(st.integers(0, 10_000), st.integers(10, 30_000), st.integers(10, 3_000), st.floats(-2, 2))
 def test_a_frozen_distance_is_less_than_a_4096th_too_small(seed: int, n: int, m: int, shift: float) -> None:
     random = np.random.default_rng(seed)
@@ -80,6 +85,7 @@ def test_a_frozen_distance_is_less_than_a_4096th_too_small(seed: int, n: int, m:
     assert true - 1 / INTERVALS < distance <= true + 1e-12
 
 
+@quick
 @given(st.floats(0, 1), st.integers(5, 10**7), st.integers(5, 10**7))
 def test_the_p_of_a_distance_is_the_limiting_distribution(distance: float, n: int, m: int) -> None:
     expected = stats.kstwobign.sf(distance * np.sqrt(n * m / (n + m)))
@@ -87,6 +93,7 @@ def test_the_p_of_a_distance_is_the_limiting_distribution(distance: float, n: in
     assert statistics.kolmogorov_p(distance, n, m) == pytest.approx(expected, abs=1e-6)
 
 
+@quick
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_adjusted_p_are_those_of_benjamini_and_hochberg(p_values: list[float]) -> None:
     assert statistics.adjusted(p_values) == pytest.approx(list(stats.false_discovery_control(p_values)), abs=1e-12)
@@ -97,6 +104,7 @@ def test_a_p_that_is_unknown_stays_unknown_and_does_not_count() -> None:
     assert statistics.adjusted([None]) == [None]
 
 
+@quick
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(100, 10_000), st.integers(100, 10_000))
 def test_rare_cells_are_tested_by_the_binomial(reference: int, current: int, n: int, m: int) -> None:
     binomial = stats.binom(reference + current, m / (n + m))
@@ -105,6 +113,7 @@ def test_rare_cells_are_tested_by_the_binomial(reference: int, current: int, n: 
     assert statistics.rare_p(reference, current, n, m) == pytest.approx(expected, abs=1e-9)
 
 
+@quick
 @given(
     st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300), st.booleans()), min_size=1, max_size=15).filter(
         lambda cells: sum(r for r, _, _ in cells) > 0 and sum(q for _, q, _ in cells) > 0
