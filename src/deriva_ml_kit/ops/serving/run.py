@@ -56,6 +56,7 @@ def _listening(host: str, port: int) -> socket.socket:
         made = socket.socket(family, kind, socket.IPPROTO_TCP)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(address)
+        made.listen(2048)
     except OSError as error:
         raise UsageError(
             f"Nothing can listen on {host}:{port}: {error}", remedy="Is a server running there? Give another --port."

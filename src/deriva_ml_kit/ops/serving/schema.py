@@ -115,7 +115,7 @@ class Schema:
 
     Args:
         types: Column to pandas dtype.
-        seen: Column to what the training saw; columns without have neither range nor levels.
+        seen: Column to what the training saw; of others, that code makes features of, anything may be missing.
         most: Most records of one request.
     """
 
@@ -124,7 +124,7 @@ class Schema:
         self._seen = {name: seen[name] for name in types if name in seen}
         # Columns may have any name; fields of a model may not.
         fields: dict[str, Any] = {
-            f"f{number}": (_annotation(dtype, seen.get(name, Seen())), Field(alias=name))
+            f"f{number}": (_annotation(dtype, seen.get(name)), Field(alias=name))
             for number, (name, dtype) in enumerate(types.items())
         }
         features = create_model("Features", __config__=ConfigDict(extra="forbid"), **fields)
@@ -176,9 +176,10 @@ class Schema:
         return made
 
 
-def _annotation(dtype: str, seen: Seen) -> Any:
+def _annotation(dtype: str, seen: Seen | None) -> Any:
     """The type of a column's values in JSON: strict, finite, and within what the dtype holds."""
     name = dtype.lower()
+    nullable = seen.nullable if seen else not dtype.startswith(("bool", "int", "uint"))  # these hold no missing value
     made: Any
     if name in {"bool", "boolean"}:
         made = StrictBool
@@ -192,4 +193,4 @@ def _annotation(dtype: str, seen: Seen) -> Any:
         made = AwareDatetime if "," in name else NaiveDatetime
     else:
         made = Annotated[str, Field(strict=True)]
-    return made | None if seen.nullable else made
+    return made | None if nullable else made
