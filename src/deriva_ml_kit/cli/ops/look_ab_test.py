@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deriva_ml_kit.cli import place, subcommand
-from deriva_ml_kit.script import Verdict
 
 if TYPE_CHECKING:
     from deriva_ml_kit.cli.subcommand import Subparsers
     from deriva_ml_kit.mainline import DerivaML
     from deriva_ml_kit.ops.abtest.documents import AbTestPlan
-    from deriva_ml_kit.ops.abtest.looking import Looked
     from deriva_ml_kit.ops.abtest.rows import Rows
 
 DESCRIPTION = """\
@@ -65,46 +63,18 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     where = place.required(args, place.root())
     from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415  (takes seconds)
     from deriva_ml_kit.ops.abtest.judging import survey  # noqa: PLC0415
-    from deriva_ml_kit.ops.abtest.looking import look, open_plan  # noqa: PLC0415
+    from deriva_ml_kit.ops.abtest.looking import look, open_plan, told, told_of_survey  # noqa: PLC0415
     from deriva_ml_kit.ops.abtest.registering import find_plan  # noqa: PLC0415
 
     ml = DerivaML(where.hostname, where.catalog_id)
     stored = open_plan(ml, find_plan(ml, args.plan))
     rows = _rows(args, ml, stored.document)
     if args.dry_run:
-        seen = survey(stored.document, rows, datetime.now(UTC))
-        failed = [check for check in seen.checks if not check.passed]
-        return Verdict(
-            {
-                "dry_run": "the rows were checked; no metric was looked at",
-                "units": seen.units,
-                "days": seen.days,
-                "checks": [f"{check.name}: {check.told}" for check in seen.checks],
-                "failed": len(failed),
-            },
-            2 if failed else 0,
-        )
+        return told_of_survey(survey(stored.document, rows, datetime.now(UTC)))
     found = look(ml, stored, rows)
     if args.page:
         args.page.write_text(found.page, encoding="utf-8")
-    return Verdict(told(found), found.look.verdict.exit_code)
-
-
-def told(found: Looked) -> dict[str, Any]:
-    """What a look found, as people read it."""
-    look = found.look
-    return {
-        "verdict": str(look.verdict),
-        "reason": look.reason,
-        "look": look.number,
-        "units": look.units,
-        "days": look.days,
-        **({"metric": look.primary.model_dump()} if look.primary else {}),
-        "guardrails": [f"{each.name}: {'harm' if each.breached else 'no harm shown'}" for each in look.guardrails],
-        "failed_checks": [f"{check.name}: {check.told}" for check in look.checks if not check.passed],
-        "execution_rid": found.execution_rid,
-        "files": found.rids,
-    }
+    return told(found)
 
 
 def _rows(args: argparse.Namespace, ml: DerivaML, plan: AbTestPlan) -> Rows:

@@ -11,6 +11,8 @@ Requests are taken as independent. Where they come in bundles (several of one un
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, logsumexp
@@ -47,14 +49,16 @@ def more_failures(
     others, rest = counts("control", control_failures, control)
     if len(worse) != len(others):
         raise UsageError(f"There are {len(worse)} windows of the treated arm and {len(others)} of the control arm.")
-    log_psi = np.log(ratios(ratio))
+    psi = ratios(ratio)
     windows = np.stack([worse, exposed, others, rest], axis=1).tolist()
-    each = [_log_ratio(one, of_one, other, of_other, log_psi) for one, of_one, other, of_other in windows]
-    return evidence(np.array(each).reshape(len(each), len(log_psi)))
+    each = [_log_ratio(one, of_one, other, of_other, ratio) for one, of_one, other, of_other in windows]
+    return evidence(np.array(each).reshape(len(each), len(psi)))
 
 
-def _log_ratio(worse: int, exposed: int, others: int, rest: int, log_psi: NDArray[np.float64]) -> NDArray[np.float64]:
+@lru_cache(4096)  # a rollout asks for its earlier windows again after each
+def _log_ratio(worse: int, exposed: int, others: int, rest: int, ratio: float) -> NDArray[np.float64]:
     """Of one window: log of P(worse | all failures, ψ) / P(worse | all failures, 1), for each ψ."""
+    log_psi = np.log(ratios(ratio))
     failures = worse + others
     support = np.arange(max(0, failures - rest), min(failures, exposed) + 1)
     log_ways = _log_choose(exposed, support) + _log_choose(rest, failures - support)

@@ -6,12 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from deriva_ml_kit import script
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.mainline import DerivaML, Workflow
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.ops.abtest import pages
 from deriva_ml_kit.ops.abtest.documents import AbTestLook, AbTestPlan, Earlier
-from deriva_ml_kit.ops.abtest.judging import judge
+from deriva_ml_kit.ops.abtest.judging import Survey, judge
 from deriva_ml_kit.ops.abtest.rows import Rows
 from deriva_ml_kit.ops.documents import Stored, fetch
 from deriva_ml_kit.ops.frames import Origin
@@ -139,6 +140,37 @@ def look(
         doing.keep(found, LOOK)
         doing.file(PAGE, AssetType.AB_TEST_LOOK).write_text(page, encoding="utf-8")
     return Looked(found, doing.rid, doing.rids, page)
+
+
+def told(found: Looked) -> script.Verdict:
+    """What a look found, as people read it, with the exit code of its verdict."""
+    at = found.look
+    result = {
+        "verdict": str(at.verdict),
+        "reason": at.reason,
+        "look": at.number,
+        "units": at.units,
+        "days": at.days,
+        **({"metric": at.primary.model_dump()} if at.primary else {}),
+        "guardrails": [f"{each.name}: {'harm' if each.breached else 'no harm shown'}" for each in at.guardrails],
+        "failed_checks": [f"{check.name}: {check.told}" for check in at.checks if not check.passed],
+        "execution_rid": found.execution_rid,
+        "files": found.rids,
+    }
+    return script.Verdict(result, at.verdict.exit_code)
+
+
+def told_of_survey(seen: Survey) -> script.Verdict:
+    """Whether rows can be judged; 2 if not. What they say is for a look, which is counted."""
+    failed = [check for check in seen.checks if not check.passed]
+    result = {
+        "dry_run": "the rows were checked; no metric was looked at",
+        "units": seen.units,
+        "days": seen.days,
+        "checks": [f"{check.name}: {check.told}" for check in seen.checks],
+        "failed": len(failed),
+    }
+    return script.Verdict(result, 2 if failed else 0)
 
 
 def _inputs(origins: Collection[Origin]) -> tuple[list[str], list[str]]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import runpy
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from deriva_ml_kit.ops.abtest.documents import Earlier, Verdict
 from deriva_ml_kit.ops.abtest.judging import Judgement, judge, looked_at
 from deriva_ml_kit.ops.abtest.rows import joined, prepared
 from deriva_ml_kit.ops.frames import Batch, Origin
+from deriva_ml_kit.ops.predictions import Prediction
 
 START = datetime(2024, 1, 1, tzinfo=UTC)  # as in conftest
 NOW = START + timedelta(days=30)
@@ -188,3 +191,32 @@ def test_outcomes_that_did_not_come_are_zero_where_the_plan_says_so(planned: Any
         joined(Batch(frame, ORIGIN), Batch(pd.concat([came, came]), ORIGIN), "patient")
     with pytest.raises(UsageError, match="no column 'visit'"):
         joined(Batch(frame, ORIGIN), Batch(came, ORIGIN), "visit")
+
+
+def test_the_template_makes_the_metric_of_answers_and_outcomes(planned: Any, visits: Any, tmp_path: Path) -> None:
+    ratio = {"name": "errors", "kind": "ratio", "column": "failed", "better": "lower", "limit": 0.02}
+    metric = {"name": "attendance", "kind": "rate", "column": "came", "missing": "zero"}
+    plan = planned(metric=metric, unit="unit", row="request_id", guardrails=[ratio])
+    frame = visits(plan, plan.units // 2, came=0.9, failed=0.1).reset_index(names="request_id").astype({"request_id": str})
+    predictions = [
+        Prediction(
+            request_id=row.request_id,
+            time=row.time,
+            unit=row.patient,
+            arm=row.arm,
+            model_rid="2-AAAA",
+            features={"age": 3},
+            latency_ms=1,
+            error="no" if row.failed else None,
+        )
+        for row in frame.itertuples()
+    ]
+    answers, outcomes = tmp_path / "predictions.jsonl", tmp_path / "outcomes.csv"
+    answers.write_text("".join(each.model_dump_json() + "\n" for each in predictions))
+    frame[frame["came"].astype(bool)][["request_id", "came"]].to_csv(outcomes, index=False)
+    made = runpy.run_path(str(Path(__file__).parents[4] / "skills/ml-ops/scripts/ab_test.py"))
+    rows = made["rows"](None, plan, str(answers), str(outcomes))
+    assert rows.frame["failed"].sum() == frame["failed"].sum() > 0
+    found = judge(plan, rows, (), NOW)
+    assert found.verdict is Verdict.WIN
+    assert found.guardrails[0].treated == pytest.approx(frame["failed"][frame["arm"] == "treatment"].mean())
