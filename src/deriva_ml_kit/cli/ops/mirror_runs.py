@@ -50,12 +50,10 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         UsageError: MLflow is not installed.
     """
-    where = place.required(args, place.root())
-    from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415  (takes seconds)
-    from deriva_ml_kit.ops.tracking.mirror import mirror  # noqa: PLC0415
+    ml = place.connect(args)
+    from deriva_ml_kit.ops.tracking.mirror import mirror  # noqa: PLC0415  (takes seconds)
     from deriva_ml_kit.ops.tracking.runs import known_runs  # noqa: PLC0415
 
-    ml = DerivaML(where.hostname, where.catalog_id)
     runs = known_runs(ml, args.execution, workflow_type=args.workflow_type)
     name = args.experiment or f"deriva-{ml.catalog_id}"
     done = mirror(ml, runs, args.to, name, dry_run=args.dry_run)

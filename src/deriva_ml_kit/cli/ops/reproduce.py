@@ -77,11 +77,9 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
         Undecidable: It cannot be made again.
     """
     root = place.root()
-    where = place.required(args, root)
-    from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415  (takes seconds)
-    from deriva_ml_kit.ops.tracking.reproduce import plan, reproduce  # noqa: PLC0415
+    ml = place.connect(args)
+    from deriva_ml_kit.ops.tracking.reproduce import plan, reproduce  # noqa: PLC0415  (takes seconds)
 
-    ml = DerivaML(where.hostname, where.catalog_id)
     if args.dry_run:
         first, commit, words = plan(ml, root, args.execution, locked=args.locked)
         return {

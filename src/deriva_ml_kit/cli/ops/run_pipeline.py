@@ -94,12 +94,10 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     if args.write_ci:
         return _write_ci(args, pipeline)
     root = place.root()
-    where = place.required(args, root)
-    from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415
+    ml = place.connect(args)
     from deriva_ml_kit.ops.pipeline.play import Player  # noqa: PLC0415
     from deriva_ml_kit.ops.setup import require  # noqa: PLC0415
 
-    ml = DerivaML(where.hostname, where.catalog_id)
     require(ml)
     player = Player(ml, root, args.file.resolve(), pipeline, again=args.again, say=_say)
     if args.dry_run:

@@ -64,6 +64,8 @@ def mirror(ml: DerivaML, runs: Sequence[KnownRun], to: str, experiment: str, *, 
         UsageError: MLflow is not installed, or not the part that the store needs.
         KitError: The store or server refused.
     """
+    if dry_run and "://" not in to and not Path(to).exists():
+        return Mirrored("", new=[run.execution for run in runs])
     with environment(SETTINGS):
         client, refused = _client(to)
         try:

@@ -64,7 +64,9 @@ def test_rows_are_brought_together_by_a_unique_first_column() -> None:
         ("p.bin", "a", "b", DIFFERS),
     ],
 )
-def test_files_are_compared_by_what_they_hold(tmp_path: Path, name: str, one: str, two: str, expected: Likeness) -> None:
+def test_files_are_compared_by_what_they_hold(
+    tmp_path: Path, name: str, one: str, two: str, expected: Likeness
+) -> None:
     given = []
     for folder, text in (("first", one), ("again", two)):
         (tmp_path / folder).mkdir()

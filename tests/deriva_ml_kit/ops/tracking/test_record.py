@@ -108,7 +108,13 @@ def test_a_script_is_called_as_before_at_the_catalog_as_it_is_called_now() -> No
 def test_a_job_is_called_by_its_overrides_without_those_of_place_and_sweep() -> None:
     job = replace(
         RUN,
-        overrides=("+experiment=x", "model_config.lr=0.1", "++sequence=3", "++sweep={folder:a}", "deriva_ml.hostname=h"),
+        overrides=(
+            "+experiment=x",
+            "model_config.lr=0.1",
+            "++sequence=3",
+            "++sweep={folder:a}",
+            "deriva_ml.hostname=h",
+        ),
         config_name="deriva_model",
     )
     words = command(job, "data.example.org", "42")
