@@ -123,7 +123,7 @@ def materialize(
         kinds |= {each.name: source.table.columns[column].type.typename for each, column in source.features.values()}
     entities = {entity: sum(each == entity for _, each in content) for entity in sorted({e for _, e in content})}
     made = Materialized(at.snapshot, at.time, at.pin, chosen, count, entities)
-    _write(file, made, kinds, content)
+    write_store(file, made, kinds, content)
     return made
 
 
@@ -297,7 +297,7 @@ class _Newest:
             yield key, short, value, order[0]
 
 
-def _write(
+def write_store(
     file: Path, made: Materialized, kinds: Mapping[str, str], content: Mapping[tuple[str, str], Mapping[str, Any]]
 ) -> None:
     """Write the file beside the one that is there, then put it in its place."""
