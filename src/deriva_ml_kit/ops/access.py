@@ -26,6 +26,7 @@ from deriva_ml_kit import local
 from deriva_ml_kit.errors import Fault, Faults, KitError
 from deriva_ml_kit.mainline import DerivaML, DerivaMLException
 from deriva_ml_kit.mainline.bag.index import CacheIndex
+from deriva_ml_kit.mainline.catalog.connection import CONNECT_SECONDS
 from deriva_ml_kit.mainline.catalog.rows import said
 
 RID = re.compile(r"[0-9A-Z]+(?:-[0-9A-Z]+)+")
@@ -163,6 +164,9 @@ def connect(hostname: str, catalog_id: str | int, **options: Any) -> DerivaML:
         AccessError: It cannot be opened; says why and what to do.
     """
     try:
+        local.prepare(hostname)
+        # The library tries for a minute where a certificate is not trusted; this says so at once.
+        requests.head(f"https://{hostname}/ermrest/", timeout=CONNECT_SECONDS)
         return DerivaML(hostname, catalog_id, **options)
     except Exception as error:
         raise explained(error, Where(hostname, str(catalog_id))) from error

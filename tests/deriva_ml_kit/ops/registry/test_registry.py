@@ -207,6 +207,45 @@ def test_lineage_tells_where_it_comes_from_and_what_became_of_it(hospital: Any, 
     assert "a rehearsal, still" in gaps
 
 
+def test_commands_tell_the_same(hospital: Any, models: tuple[str, str], ops: Any, tmp_path: Path) -> None:
+    where = ("--hostname", hospital.ml.host_name, "--catalog-id", hospital.ml.catalog_id)
+    first, second = models
+    code, said = ops("what-served", *where, "--name", "tumours", "--history")
+    assert (code, said["tumours"]["model"]) == (0, first)
+    assert [step["sequence"] for step in said["tumours"]["history"]] == list(range(1, 10))
+    assert said["tumours"]["history"][3]["approved_by"] == APPROVED
+    code, said = ops("what-served", *where, "--name", "tumours", "--at", "2020-01-01")
+    assert (code, said["at"], said["tumours"]["model"]) == (1, "2020-01-01T00:00:00+00:00", None)
+    code, said = ops("what-served", *where, "--stage", "archived")
+    assert (code, said["tumours"]["model"], said["tumours"]["forced"][0][-11:]) == (0, second, "a rehearsal")
+    code, said = ops("register-model", *where, "--name", "other", "--model", second, "--dry-run")
+    assert (code, said["error"]["missing"]) == (2, ["criteria", "evaluation"])
+    code, said = ops("register-model", *where, "--name", "other", "--model", first, "--dry-run")
+    assert (code, said["status"], said["completeness"]) == (0, "could be registered", 1)
+    code, said = ops("promote", *where, "--name", "tumours", "--model", first, "--to", "production", "--approve", "Ann")
+    assert (code, said["error"]["type"]) == (2, "UsageError")
+    code, said = ops("rollback", *where, "--name", "tumours", "--to", second, "--reason", "x", "--dry-run")
+    assert (code, said["status"]) == (0, f"would restore {second}, version 2")
+    code, said = ops("lineage", *where, "--name", "tumours", "--html", str(tmp_path / "page.html"))
+    assert (code, said["score"]) == (1, 1)  # its data are of unknown origin
+    assert first in (tmp_path / "page.html").read_text(encoding="utf-8")
+    code, said = ops("setup", *where)
+    assert (code, said["status"]) == (0, "nothing to do")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("promote", "--name", "n", "--model", "m", "--to", "heaven"),
+        ("what-served", "--at", "yesterday"),
+        ("lineage",),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_asked(ops: Any, arguments: tuple[str, ...]) -> None:
+    code, said = ops(*arguments)
+    assert (code, said["error"]["type"]) == (2, "UsageError")
+
+
 @pytest.mark.parametrize("text", ["Ann", "Ann:", ": because", " : "])
 def test_an_approval_has_a_name_and_a_reason(text: str) -> None:
     with pytest.raises(UsageError, match="no approval"):
