@@ -35,7 +35,8 @@ def few_values(ordered: Floats) -> Floats | None:
 def interval_edges(ordered: Floats, bins: int) -> Floats:
     """Inner edges of intervals (a, b], at quantiles; around an atom v stand the edges just below v and v.
 
-    Between atoms there are as many intervals as their mass is worth, at least one where there is any.
+    Between atoms there are as many intervals as their mass is worth, at least one where there is any. Beyond the
+    outermost atom there is a cell even if the baseline has nothing there.
     """
     n = len(ordered)
     candidates = np.unique(ordered[np.linspace(0, n - 1, 2 * bins + 1).astype(np.intp)])
@@ -52,13 +53,12 @@ def interval_edges(ordered: Floats, bins: int) -> Floats:
             )
             edges += inner[inner < part[-1]].tolist()
         if atom is not None:
-            if edges or len(part):
-                edges.append(float(np.nextafter(atom, -np.inf)))
-            edges.append(atom)
+            with np.errstate(over="ignore"):
+                edges += [float(np.nextafter(atom, -np.inf)), atom]
             begin = int(np.searchsorted(ordered, atom, "right"))
     distinct = np.unique(np.array(edges, dtype=np.float64))
-    kept: Floats = distinct[distinct < ordered[-1]]
-    return kept
+    finite: Floats = distinct[np.isfinite(distinct)]
+    return finite
 
 
 def count_numbers(read: Numbers, values: Floats, edges: Floats | None) -> Counts:
@@ -101,11 +101,14 @@ def cell_of_levels(read: Levels, levels: tuple[str, ...]) -> NDArray[np.intp]:
     return cells[read.codes]  # code -1, null, is the last
 
 
-def interval_labels(edges: tuple[float, ...], minimum: float | None, maximum: float | None) -> list[str]:
-    """Names of the intervals, such as `<= 1.5`, `1.5 … 2`, `0` (an atom) and `> 7`."""
+def interval_labels(edges: tuple[float, ...]) -> list[str]:
+    """Names of the intervals, such as `<= 1.5`, `1.5 … 2` and `> 7`; around an atom `< 0`, `0` and `> 0`."""
     if not edges:
-        return ["any value" if minimum != maximum else f"{minimum:.4g}"]
-    names = [f"<= {edges[0]:.4g}"]
-    for low, high in pairwise(edges):
-        names.append(f"{high:.4g}" if high == np.nextafter(low, np.inf) else f"{low:.4g} … {high:.4g}")
-    return [*names, f"> {edges[-1]:.4g}"]
+        return ["any value"]
+    atoms = {high for low, high in pairwise(edges) if high == np.nextafter(low, np.inf)}
+    # The edge just below an atom is called by the atom.
+    names = [f"{high if high in atoms else low:.4g}" for low, high in pairwise([*edges, np.nan])]
+    found = [f"{'<' if len(edges) > 1 and edges[1] in atoms else '<='} {names[0]}"]
+    for position, high in enumerate(edges[1:], start=1):
+        found.append(names[position] if high in atoms else f"{names[position - 1]} … {names[position]}")
+    return [*found, f"> {names[-1]}"]

@@ -131,4 +131,4 @@ def text(value: object) -> str:
 
 def _per_code(codes: NDArray[Any], levels: int) -> NDArray[np.intp]:
     """Rows of code -1, 0, 1, …"""
-    return np.bincount(codes.astype(np.intp) + 1, minlength=levels + 1)
+    return np.bincount(codes.astype(np.intp, copy=False) + 1, minlength=levels + 1)

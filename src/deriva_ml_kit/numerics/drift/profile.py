@@ -109,7 +109,7 @@ class ColumnProfile(Record):
         elif self.edges is None:
             main = [f"{value:.12g}" for value in self.values]
         else:
-            main = cells.interval_labels(self.edges, self.minimum, self.maximum)
+            main = cells.interval_labels(self.edges)
         return [*main, *cells.SPECIAL]
 
     def cell_counts(self) -> Counts:

@@ -190,6 +190,15 @@ def test_a_value_that_was_rare_and_is_frequent_now_is_seen_beside_a_large_cell()
     assert run(before, after).verdict == "drift"
 
 
+def test_values_beyond_a_limit_at_which_many_stood_are_seen() -> None:
+    before, after = np.minimum(REFERENCE, 0.5), np.where(SHIFTED < 0.5, REFERENCE, 0.5)
+    beyond = np.where(np.arange(N) % 2, before, before + 0.001 * (before == 0.5))
+
+    assert {cell.label: cell.current for cell in against(before, beyond).cells}["> 0.5"] > 2000
+    assert run(before, beyond).verdict == "drift"
+    assert run(before, after).verdict == "drift"
+
+
 def test_nulls_that_a_large_baseline_never_had_are_seen_in_a_small_batch() -> None:
     report = run(RANDOM.normal(size=1_000_000), [*RANDOM.normal(size=500), *[np.nan] * 500])
 
