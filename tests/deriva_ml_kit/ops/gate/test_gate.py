@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from deriva_ml_kit.ops.documents import fetch
 from deriva_ml_kit.ops.evaluation.documents import EvaluationReport
 from deriva_ml_kit.ops.evaluation.evaluate import Evaluation, evaluate
 from deriva_ml_kit.ops.gate.documents import GateCriteria, GateReport
-from deriva_ml_kit.ops.gate.gate import Gated, again, gate
+from deriva_ml_kit.ops.gate.gate import Gated, gate
 from deriva_ml_kit.ops.gate.passing import passing_gate
 from deriva_ml_kit.ops.gate.registering import register_criteria
 
@@ -81,13 +82,6 @@ def test_a_better_candidate_passes_and_the_catalog_says_why(played: Played) -> N
     assert checks["groups"].value == 85
 
 
-def test_it_can_be_judged_again_from_the_catalog_alone(played: Played) -> None:
-    assert played.gated.report_rid is not None
-    found = again(played.of.ml, played.gated.report_rid)
-    assert found.differences == ()
-    assert found.now == found.before
-
-
 def test_who_promotes_finds_the_gate_that_was_passed(played: Played) -> None:
     ml = played.of.ml
     stored = passing_gate(ml, played.candidate, played.incumbent)
@@ -111,19 +105,6 @@ def test_an_evaluation_says_what_was_done_with_what(played: Played) -> None:
     (look,) = report.looks
     assert (look.model_rid, look.relation) == (played.incumbent, "family")
     assert "tunes" in " ".join(found.summary()["warnings"])
-
-
-def test_criteria_from_after_the_training_do_not_bind_it(played: Played) -> None:
-    ml = played.of.ml
-    asked = {**ASKED, "dataset": played.of.testing}
-    assert (
-        register_criteria(ml, GateCriteria.model_validate(asked)) == played.criteria
-    )  # the same file is the same asset
-    late = register_criteria(ml, GateCriteria.model_validate({**asked, "reason": "now that the metrics are known"}))
-    report = gate(ml, played.candidate, incumbent_rid=None, criteria_rid=late, dry_run=True).report
-    failed = {check.id for check in report.checks if check.status == "fail"}
-    assert failed == {"criteria.before_training", "criteria.before_metrics", "criteria.input"}
-    assert report.exit_code == 1
 
 
 def test_test_records_from_the_training_are_refused_by_rid(played: Played) -> None:
@@ -172,28 +153,44 @@ def test_a_dry_run_is_no_look(played: Played) -> None:
     assert found.execution_rid is None
 
 
-def test_the_command_judges_and_tells_what_is_missing(
-    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    def typed(*words: str) -> tuple[int, dict[str, Any]]:
+@pytest.fixture
+def typed(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Types a command; gives its exit code and its JSON."""
+
+    def run(*words: str) -> tuple[int, dict[str, Any]]:
         place = ["--hostname", played.of.ml.host_name, "--catalog-id", str(played.of.ml.catalog_id)]
         monkeypatch.setattr(sys, "argv", ["deriva-ml-ops", *words, *place, "--json"])
         with pytest.raises(SystemExit) as ended:
             main()
         return int(str(ended.value.code)), json.loads(capsys.readouterr().out)
 
-    page = tmp_path / "gate.html"
-    code, found = typed("gate", "--again", str(played.gated.report_rid), "--page", str(page))
-    assert (code, found["same"], found["verdict"]) == (0, True, "pass")
-    assert "balanced_accuracy" in page.read_text()
+    return run
 
-    _, untested = train(played.of, classifier(played.of, seed=1), assets=(played.criteria,))
-    code, found = typed("gate", "--model", untested, "--incumbent", played.incumbent, "--dry-run")
-    assert (code, found["verdict"], found["gate_rid"]) == (2, "cannot decide", None)
-    (missing,) = [check for check in found["checks"] if check["id"] == "evaluation.candidate"]
-    assert missing["remedy"] == f"uv run deriva-ml-ops evaluate --model {untested} --criteria {played.criteria}"
 
-    code, found = typed("gate", "--model", untested)
-    assert (code, found["error"]["type"]) == (2, "UsageError")
-    code, found = typed("evaluate", "--model", untested, "--dataset", played.of.testing)
+def test_it_can_be_judged_again_from_the_catalog_alone(played: Played, typed: Any, tmp_path: Path) -> None:
+    code, found = typed("gate", "--again", str(played.gated.report_rid), "--page", str(tmp_path / "gate.html"))
+    assert (code, found["same"], found["verdict"], found["differences"]) == (0, True, "pass", [])
+    assert "balanced_accuracy" in (tmp_path / "gate.html").read_text()
+
+
+def test_criteria_from_after_the_training_do_not_bind_it(played: Played, typed: Any, tmp_path: Path) -> None:
+    ml, asked = played.of.ml, GateCriteria.model_validate({**ASKED, "dataset": played.of.testing})
+    assert register_criteria(ml, asked) == played.criteria  # the same file is the same asset
+    late = register_criteria(ml, asked.model_copy(update={"reason": "now that the metrics are known"}))
+    code, found = typed("gate", "--model", played.candidate, "--no-incumbent", "--criteria", str(late), "--dry-run")
+    assert (code, found["verdict"], found["gate_rid"]) == (1, "fail", None)
+    failed = {check["id"] for check in found["checks"] if check["status"] == "fail"}
+    assert failed == {"criteria.before_training", "criteria.before_metrics", "criteria.input"}
+
+
+def test_a_wrong_call_says_what_is_missing(played: Played, typed: Any) -> None:
+    code, found = typed("gate", "--model", played.candidate)
+    assert (code, "--no-incumbent" in found["error"]["message"]) == (2, True)
+    code, found = typed("evaluate", "--model", played.candidate, "--dataset", played.of.testing)
     assert (code, "--table, --label" in found["error"]["message"]) == (2, True)
+    code, found = typed("evaluate", "--model", played.candidate, "--criteria", played.criteria, "--table", TABLE)
+    assert (code, "--table and --criteria" in found["error"]["message"]) == (2, True)
+    code, found = typed("register-criteria")
+    assert (code, "--example" in found["error"]["remedy"]) == (2, True)
