@@ -41,7 +41,7 @@ def test_numpy_chooses_what_the_definition_says(
     assert columnar.rows_of(code, time, values).tolist() == expected.tolist()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(A_VALUE, max_size=25), st.lists(AN_EVENT, max_size=15), st.booleans(), st.integers(0, 99))
 def test_duckdb_chooses_what_the_definition_says(
     rows: list[tuple[int, ...]], asked: list[tuple[int, ...]], known: bool, seed: int

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sqlite3
+import subprocess
+import sys
 import time as clock
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,12 +29,15 @@ from deriva_ml_kit.ops.features import (
     OnlineStore,
     assert_offline_is_online,
     get_historical_features,
+    load_transform,
     materialize,
 )
 from deriva_ml_kit.ops.features import reading as reading_module
 from deriva_ml_kit.ops.features.same import NotTheSame
 
 pytestmark = pytest.mark.catalog
+
+TEMPLATES = Path(__file__).parents[4] / "skills/ml-ops/scripts"
 
 SIZE = {"name": "tumour:size", "table": "Measurement", "column": "Size", "event_time": "Measured_At"}
 DEFINED = [
@@ -449,3 +455,40 @@ def test_the_command_puts_a_store_in_its_place_once_it_is_the_same(
         assert store.definitions.digest() == DEFINITIONS.digest()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["features.json", "online.sqlite"]
     assert history.ml.lookup_asset(done["asset"]).asset_types == ["Feature_Table"]
+
+
+def test_the_templates_leave_tables_that_tell_their_origin(history: History, tmp_path: Path) -> None:
+    """Both at once, each a program in a git repository, as people run them."""
+    shutil.copytree(TEMPLATES, tmp_path / "src/scripts", ignore=shutil.ignore_patterns("[!fh]*", "__pycache__"))
+    (tmp_path / "features.json").write_text(DEFINITIONS.text())
+    identity = ["git", "-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Templates"]):
+        subprocess.run([*identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "events.csv").write_text(
+        f"entity_id,event_timestamp\n{history.tumours[0]},{history.at['correction'].isoformat()}\n"
+    )
+    where = ["--hostname", history.ml.host_name, "--catalog-id", str(history.ml.catalog_id), "--json", "--allow-dirty"]
+    asked = {
+        "features.py": ["--data", history.pin, "--table", "Tumour"],
+        "historical_features.py": ["--events", "events.csv", "--definitions", "features.json", "--features", ALL[0]],
+    }
+    started = {
+        name: subprocess.Popen(
+            [sys.executable, f"src/scripts/{name}", *where, "--workflow-type", "Feature_Creation", *arguments],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name, arguments in asked.items()
+    }
+    results = {}
+    for name, process in started.items():
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        results[name] = json.loads(out)
+    assert results["features.py"]["rows"] == 400
+    assert results["features.py"]["transform"] == load_transform(TEMPLATES / "features.py").sha256
+    outputs = history.ml.list_execution_assets(results["historical_features.py"]["execution"], "Output")
+    kinds = {kind for asset in outputs for kind in asset.asset_types}
+    assert {"Feature_Table", "Feature_Definitions"} <= kinds
