@@ -36,6 +36,11 @@ class Batch:
     times: pd.Series[Any] | None
     rows: int
 
+    @property
+    def cluster_count(self) -> int | None:
+        """How many clusters there are, if rows are grouped."""
+        return None if self.clusters is None else int(self.clusters.max(initial=-1)) + 1
+
 
 def batch(
     frame: pd.DataFrame,

@@ -81,12 +81,14 @@ def compare(
             return _unknown(column, "missing", "The batch has no such column.")
         if (read := _read(column, values)) is None:
             return _unknown(column, "wrong_type", f"{values.dtype} in the batch, {column.kind} in the baseline.")
-        return {
-            name: _comparison(same, read, data.clusters, thresholds[0], minimum_rows)
-            for name, found in baselines.items()
-            if (same := found.by_name.get((column.role, column.name)))
-            and (same.kind in NUMERIC) == (column.kind in NUMERIC)
-        }
+        comparisons = {}
+        for name, found in baselines.items():
+            same = found.by_name.get((column.role, column.name))
+            if same and (same.kind in NUMERIC) == (column.kind in NUMERIC):
+                made = _comparison(same, read, data.clusters, thresholds[0], minimum_rows)
+                few = min(found.clusters or grouping.FEWEST, data.cluster_count or grouping.FEWEST) < grouping.FEWEST
+                comparisons[name] = made.model_copy(update={"psi_p": None, "ks_p": None}) if few else made
+        return comparisons
 
     given = {role for role, _ in data.columns}
     asked = [column for column in baseline.columns if column.role == "feature" or column.role in given]
@@ -102,7 +104,7 @@ def compare(
         verdict=verdict,
         reason=reason,
         rows=data.rows,
-        clusters=None if data.clusters is None or not data.rows else int(data.clusters.max()) + 1,
+        clusters=data.cluster_count,
         first=None if data.times is None or not data.rows else data.times.min(),
         last=None if data.times is None or not data.rows else data.times.max(),
         baseline=baseline.origin,
@@ -148,12 +150,10 @@ def _comparison(
     reference, current = column.cell_counts(), column.count(read)
     n, m = float(reference.sum()), float(current.sum())
     spread: Floats | None = None
-    few_clusters = False
     if clusters is not None and (frozen := column.frozen_covariance()) is not None:
         mine = column.covariance_of(read, clusters)
         spread = frozen + mine
         n, m = n / grouping.design_effect(frozen, reference), m / grouping.design_effect(mine, current)
-        few_clusters = int(clusters.max()) + 1 < grouping.FEWEST
     there = (reference + current) > 0
     psi_p, chi2 = _tests(reference, current, _regular(column, reference), spread, (n, m))
     distance = None
@@ -167,10 +167,10 @@ def _comparison(
         needed_rows=minimum or statistics.minimum_rows(int((reference > 0).sum()), limit),
         psi=statistics.psi(reference, current),
         smoothed=statistics.is_smoothed(reference, current),
-        psi_p=None if few_clusters else psi_p,
+        psi_p=psi_p,
         ks=distance,
         ks_p=None
-        if distance is None or few_clusters
+        if distance is None
         else statistics.kolmogorov_p(distance, n * (1 - column.nulls / column.rows), m * (1 - read.nulls / read.rows)),
         chi2=chi2.statistic,
         chi2_df=int(chi2.df),

@@ -238,7 +238,7 @@ def profile(
         bins=bins,
         columns=tuple(made for made in found.values() if isinstance(made, ColumnProfile)),
         skipped={name: made for (_, name), made in found.items() if isinstance(made, str)},
-        clusters=None if data.clusters is None else int(data.clusters.max()) + 1,
+        clusters=data.cluster_count,
         first=first,
         last=last,
         origin=origin or Origin(),

@@ -41,20 +41,21 @@ class Comparison(Record):
     """A column of the batch against one baseline.
 
     Attributes:
-        reference_rows: Rows of the baseline.
+        reference_rows: Rows of the baseline, or how many independent ones they are worth.
         rows: Rows of the batch.
         effective_rows: How many independent rows the batch is worth, if rows are grouped.
         needed_rows: Rows (independent ones) that either side must have for a verdict; see `minimum_rows`.
         psi: Population stability index over all cells.
         smoothed: Whether a cell is empty on one side, so that 0.5 rows were added to each.
-        psi_p: Calibrated p of the index; None if even merged cells expect too few rows.
+        psi_p: Calibrated p of the index; None if even merged cells expect too few rows, or there are
+            fewer than 20 clusters.
         psi_p_adjusted: The same, adjusted for the number of columns.
         ks: Kolmogorov-Smirnov distance of finite values, the effect size.
         ks_p: Its asymptotic p.
         ks_p_adjusted: The same, adjusted.
         chi2: Chi-squared of the contingency table over merged cells.
         chi2_df: Its degrees of freedom.
-        chi2_p: Its p.
+        chi2_p: Its p; None if rows are grouped, which it does not allow for.
         chi2_p_adjusted: The same, adjusted.
         reference_null_rate: Share of rows without value in the baseline.
         null_rate: The same in the batch.

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from deriva_ml_kit.numerics.drift.profile import BaselineProfile, ColumnProfile
 from deriva_ml_kit.numerics.drift.report import ColumnReport, Comparison, Status, Verdict
 
-DRIFT: Status = "drift"
-INVESTIGATE: Status = "investigate"
 UNKNOWN: tuple[Status, ...] = ("no_data", "missing", "wrong_type")
 
 
@@ -31,18 +29,20 @@ def judge(found: Comparison, constant: bool, alpha: float, thresholds: tuple[flo
             "no_data",
             f"No value in {found.rows} rows; in the baseline {1 - found.reference_null_rate:.1%} have one.",
         )
-    if min(rows, found.reference_rows) < found.needed_rows or found.psi_p_adjusted is None:
+    if min(rows, found.reference_rows) < found.needed_rows:
         worth = "" if found.effective_rows is None else f" worth {rows:.0f} independent ones"
         return "insufficient", (
             f"{found.rows} rows{worth} against {found.reference_rows} of the baseline: each side needs "
             f"{found.needed_rows} to tell drift from chance ({figures})."
         )
-    if found.psi_p_adjusted >= alpha:
-        return "ok", f"{figures}: within chance."
-    for threshold, status in ((upper, DRIFT), (lower, INVESTIGATE)):
-        if found.psi >= threshold:
-            return status, f"{figures}: at least {threshold:g}, and no chance."
-    return "ok", f"{figures}: below {lower:g}."
+    if found.psi_p_adjusted is None:
+        return "insufficient", f"Too few clusters, or too few rows in its cells, for a p ({figures})."
+    status: Status = "ok"
+    why = "within chance" if found.psi_p_adjusted >= alpha else f"below {lower:g}"
+    if found.psi_p_adjusted < alpha and found.psi >= lower:
+        status, threshold = ("drift", upper) if found.psi >= upper else ("investigate", lower)
+        why = f"at least {threshold:g}, and no chance"
+    return status, f"{figures}: {why}."
 
 
 def season_refused(baseline: BaselineProfile, column: ColumnProfile) -> str | None:

@@ -184,6 +184,16 @@ def test_drift_of_many_subjects_is_found_and_few_are_insufficient() -> None:
     assert few.columns[0].training.effective_rows < 60
 
 
+def test_a_baseline_of_few_subjects_gives_no_p_however_many_rows_it_has() -> None:
+    frame = pd.DataFrame({"x": RANDOM.normal(size=6000)})
+    baseline = profile(frame, clusters=np.arange(6000) % 12)
+
+    report = compare(baseline, frame, clusters=np.arange(6000))
+
+    assert (report.verdict, report.columns[0].training.psi_p) == ("insufficient", None)
+    assert "Too few clusters" in report.columns[0].reason
+
+
 def test_clusters_must_be_named_on_both_sides() -> None:
     with pytest.raises(UsageError, match="training baseline are in clusters"):
         compare(profile(of_subjects(30), clusters="Subject"), of_subjects(30))

@@ -17,7 +17,7 @@ pairs = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)), min_
     lambda cells: sum(r for r, _ in cells) > 0 and sum(q for _, q in cells) > 0
 )
 filled = st.lists(st.tuples(st.integers(1, 10_000), st.integers(1, 10_000)), min_size=2, max_size=15)
-samples = st.lists(st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0]), min_size=1, max_size=60).map(np.array)
+samples = st.lists(st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0]), min_size=2, max_size=60).map(np.array)
 
 
 @quick
