@@ -255,6 +255,8 @@ class Earlier(_Part):
         documented: Whether it left what it found; one that failed has looked, too.
         units: That it had; None where it is not documented.
         information: At which it looked at the metric that decides; None where it did not, or is not documented.
+        z: Of that metric, likewise.
+        boundary: Of |z| at that look, likewise.
         verdict: That it came to.
     """
 
@@ -263,6 +265,8 @@ class Earlier(_Part):
     documented: bool
     units: int | None = None
     information: float | None = None
+    z: float | None = None
+    boundary: float | None = None
     verdict: Verdict | None = None
 
 

@@ -187,7 +187,7 @@ def _none(name: str, wrong: Iterable[object], told: str) -> Check:
     """A check that nothing is wrong; otherwise with how many, and the first of them."""
     found = [str(each) for each in wrong]
     if not found:
-        return Check(name=name, passed=True, told="as it must be")
+        return Check(name=name, passed=True, told="")
     first = ", ".join(found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
     return Check(name=name, passed=False, told=f"{len(found)} {told}: {first}")
 

@@ -61,15 +61,18 @@ def earlier_looks(ml: DerivaML, plan_rid: str, *, before: str | None = None) -> 
 
 def _left_by(ml: DerivaML, execution: str, created: str, plan_rid: str) -> Earlier:
     for asset in ml.list_execution_assets(execution, "Output"):
-        if asset.filename == LOOK and AssetType.AB_TEST_LOOK in asset.asset_types:
+        if AssetType.AB_TEST_LOOK in asset.asset_types:
             look = fetch(ml, asset.asset_rid, AbTestLook).document
             if look.plan_rid == plan_rid:
+                seen = look.primary
                 return Earlier(
                     execution_rid=execution,
                     created=created,
                     documented=True,
                     units=sum(look.units.values()),
-                    information=look.primary.information if look.primary else None,
+                    information=seen.information if seen else None,
+                    z=seen.z if seen else None,
+                    boundary=seen.boundary if seen else None,
                     verdict=look.verdict,
                 )
     return Earlier(execution_rid=execution, created=created, documented=False)
@@ -138,7 +141,7 @@ def look(
         )
         page = pages.page(plan, found)
         doing.keep(found, LOOK)
-        doing.file(PAGE, AssetType.AB_TEST_LOOK).write_text(page, encoding="utf-8")
+        doing.file(PAGE, AssetType.PAGE).write_text(page, encoding="utf-8")
     return Looked(found, doing.rid, doing.rids, page)
 
 

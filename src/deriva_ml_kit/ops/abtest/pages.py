@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from deriva_ml_kit.ops.abtest.documents import AbTestLook, AbTestPlan, Primary, Verdict
-from deriva_ml_kit.ops.charts import Interval, figure, intervals
+from deriva_ml_kit.ops.charts import Chart, Interval, Line, figure, intervals, lines
 from deriva_ml_kit.ops.page import Mark, Section, Table, Tone, render
 
 TONES = {
@@ -28,7 +28,7 @@ def page(plan: AbTestPlan, look: AbTestLook) -> str:
     if look.guardrails:
         sections.append(_guardrails(plan, look))
     if look.primary:
-        sections.insert(0, _primary(plan, look.primary))
+        sections.insert(0, _primary(plan, look, look.primary))
     sections += [_looks(look), Section("Decision", plan.decision)]
     return render(
         f"A/B test {plan.slug}, look {look.number}",
@@ -52,7 +52,7 @@ def late(plan: AbTestPlan, registered: str) -> bool:
     return datetime.fromisoformat(registered) > plan.starts
 
 
-def _primary(plan: AbTestPlan, found: Primary) -> Section:
+def _primary(plan: AbTestPlan, look: AbTestLook, found: Primary) -> Section:
     metric = plan.metric
     text = (
         f"{metric.name} ({metric.better} is better) is {figure(found.control)} under {plan.control.name} and "
@@ -62,10 +62,10 @@ def _primary(plan: AbTestPlan, found: Primary) -> Section:
     table = Table(
         ["", "value"],
         [
-            ["difference", found.difference],
+            ["difference", figure(found.difference)],
             ["interval", f"{figure(found.low)} to {figure(found.high)}"],
-            ["|z|", abs(found.z)],
-            ["boundary of |z|", found.boundary],
+            ["|z|", figure(abs(found.z))],
+            ["boundary of |z|", figure(found.boundary)],
             ["share of the planned information", f"{found.time:.0%}"],
             ["last look", found.final],
         ],
@@ -75,7 +75,19 @@ def _primary(plan: AbTestPlan, found: Primary) -> Section:
         [Interval("difference", found.low, found.difference, found.high)],
         limits={"none": 0.0, "planned": metric.sign * plan.effect},
     )
-    return Section(metric.name.capitalize(), text, [table, chart])
+    return Section(metric.name.capitalize(), text, [table, chart, _path(plan, look, found)])
+
+
+def _path(plan: AbTestPlan, look: AbTestLook, found: Primary) -> Chart:
+    """|z| and its boundary at the looks that saw the metric."""
+    seen = [(each.information, each.z, each.boundary) for each in look.earlier]
+    seen.append((found.information, found.z, found.boundary))
+    known = [(at, abs(z), bound) for at, z, bound in seen if at is not None and z is not None and bound is not None]
+    at = [information / plan.information for information, _, _ in known]
+    return lines(
+        "|z| and its boundary, by the share of the planned information",
+        [Line("|z|", at, [z for _, z, _ in known]), Line("boundary", at, [bound for _, _, bound in known])],
+    )
 
 
 def _checks(look: AbTestLook) -> Section:

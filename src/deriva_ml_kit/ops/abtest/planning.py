@@ -122,14 +122,14 @@ def plan(content: Mapping[str, Any], place: str) -> AbTestPlan:
         ratio=drafted.treated.weight / drafted.control.weight,
         design_effect=drafted.design_effect,
     ).units
-    units = content.get("units", needed)
+    units = drafted.units if "units" in content else needed
     if units < needed:
         raise UsageError(
             f"{place} plans {units} units, and a power of {drafted.power:g} takes {needed}.",
             remedy="Leave units out, or look for a larger effect.",
         )
     weeks = whole_weeks(units, drafted.per_day, least=drafted.weeks_min)
-    longest = content.get("weeks_max", 2 * weeks)
+    longest = drafted.weeks_max if "weeks_max" in content else 2 * weeks
     if longest < weeks:
         raise UsageError(
             f"{place} allows {longest} weeks, and {units} units at {drafted.per_day:g} a day take {weeks}.",
