@@ -69,6 +69,7 @@ class DriftReport(Document):
         batch: Where the records come from.
         settings: What they were judged by.
         result: What was found.
+        checked: When.
     """
 
     KIND: ClassVar[AssetType] = AssetType.DRIFT_REPORT
@@ -81,6 +82,7 @@ class DriftReport(Document):
     batch: Origin
     settings: Settings
     result: drift.DriftReport
+    checked: datetime
 
 
 class Retraining(BaseModel):

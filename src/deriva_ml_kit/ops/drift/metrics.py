@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import get_args
@@ -27,16 +26,10 @@ OF_COLUMNS = {
 }
 
 
-def text(report: DriftReport, *, now: datetime | None = None) -> str:
-    """The report's figures.
-
-    Args:
-        report: What was found.
-        now: When; the time of the call where not given.
-    """
+def text(report: DriftReport) -> str:
+    """The report's figures."""
     result = report.result
     labels = {"baseline": report.baseline_rid, "model": ",".join(report.models)}
-    checked = (now or datetime.now(UTC)).timestamp()
     lines = [
         *_family(
             "verdict",
@@ -44,7 +37,7 @@ def text(report: DriftReport, *, now: datetime | None = None) -> str:
             [(labels | {"verdict": each}, float(each == result.verdict)) for each in get_args(Verdict)],
         ),
         *_family("rows", "Rows of the batch", [(labels, float(result.rows))]),
-        *_family("checked_timestamp_seconds", "When the batch was compared", [(labels, checked)]),
+        *_family("checked_timestamp_seconds", "When the batch was compared", [(labels, report.checked.timestamp())]),
     ]
     for attribute, (name, meaning) in OF_COLUMNS.items():
         found = [

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,7 @@ def monitor(
         batch=batch.origin,
         settings=settings,
         result=result,
+        checked=datetime.now(UTC),
     )
     page = plots.page(report, compared.baseline.document.profile, profiled)
     text = metrics.text(report)

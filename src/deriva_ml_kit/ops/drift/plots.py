@@ -37,6 +37,7 @@ def page(report: DriftReport, baseline: BaselineProfile, batch: BaselineProfile 
         "models": ", ".join(report.models) or None,
         "seasonal baseline": report.seasonal_rid or {"not_declared": None}.get(result.season, "unavailable"),
         "times": None if result.first is None else f"{result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M} UTC",
+        "checked": f"{report.checked:%Y-%m-%d %H:%M} UTC",
         "groups": result.clusters
         and f"{result.clusters} by {report.settings.group_by}; p and needed rows count groups",
         "limits": f"PSI {result.thresholds[0]:g} to investigate, {result.thresholds[1]:g} for drift, "

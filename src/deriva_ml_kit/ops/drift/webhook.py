@@ -47,12 +47,11 @@ class Webhook:
         """What may be told of the address."""
         return str(urlsplit(self.url).hostname)
 
-    def send(self, message: Mapping[str, Any], *, pause: float = PAUSE_SECONDS) -> str | None:
+    def send(self, message: Mapping[str, Any]) -> str | None:
         """POST a message as JSON; where the host does not answer, or has no time, try again.
 
         Args:
             message: What is told.
-            pause: Seconds before the second attempt; each further one waits twice as long.
 
         Returns:
             Why it was not taken; None if it was.
@@ -60,7 +59,7 @@ class Webhook:
         fault = None
         for attempt in range(ATTEMPTS):
             if attempt:
-                time.sleep(pause * 2 ** (attempt - 1))
+                time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
             try:
                 # A redirect would carry the message to where nobody has sent it.
                 answer = requests.post(

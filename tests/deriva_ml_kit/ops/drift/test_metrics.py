@@ -20,6 +20,8 @@ NAME, LABEL = r"[a-zA-Z_:][a-zA-Z0-9_:]*", r"[a-zA-Z_][a-zA-Z0-9_]*"
 PAIR = rf'({LABEL})="((?:[^"\\\n]|\\["\\n])*)"'
 SAMPLE = re.compile(rf"({NAME})\{{({PAIR}(?:,{PAIR})*)\}} (\S+)")
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
 
 def parse(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
     """Samples by metric family; refuses what the specification does."""
@@ -64,14 +66,14 @@ def report() -> DriftReport:
         batch=batch,
         settings=Settings(),
         result=result,
+        checked=NOW,
     )
 
 
 def test_the_text_is_open_metrics(report: DriftReport) -> None:
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    families = parse(metrics.text(report, now=now))
+    families = parse(metrics.text(report))
     both = {"baseline": "1-BASE", "model": "1-MODL"}
-    assert families["deriva_ml_drift_checked_timestamp_seconds"] == [(both, now.timestamp())]
+    assert families["deriva_ml_drift_checked_timestamp_seconds"] == [(both, NOW.timestamp())]
     assert sum(value for _, value in families["deriva_ml_drift_verdict"]) == 1
     assert {labels["verdict"] for labels, value in families["deriva_ml_drift_verdict"] if value} == {"drift"}
     [(labels, value)] = families["deriva_ml_drift_psi"]

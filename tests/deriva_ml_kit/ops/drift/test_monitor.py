@@ -1,17 +1,31 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from webhooks import receiving
 
+from deriva_ml_kit.cli.ops import baseline, monitor_drift, monitor_labels
+from deriva_ml_kit.cli.subcommand import program
 from deriva_ml_kit.errors import UsageError
-from deriva_ml_kit.ops.drift import attach_baseline, find_baseline, write_baseline
+from deriva_ml_kit.ops.drift import attach_baseline, find_baseline, webhook, write_baseline
 from deriva_ml_kit.ops.drift.monitor import Compared, Monitored, models_of, monitor
+from deriva_ml_kit.ops.drift.webhook import TOKEN
 from deriva_ml_kit.ops.frames import read_frame
+from deriva_ml_kit.ops.kinds import AssetType, Stage, WorkflowType
+from deriva_ml_kit.ops.operation import operation
+from deriva_ml_kit.script import Verdict
+
+Typed = Callable[..., Verdict]
 
 pytestmark = pytest.mark.catalog
+SECRET = "s3cret"
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +120,176 @@ def test_shifted_rows_of_a_log_have_drifted_and_others_models_rows_do_not_count(
     assert "drift" in found.page and "<svg" in found.page
     with pytest.raises(UsageError, match="and none of 1-NONE"):
         monitor(ml, Compared(compared.baseline, ("1-NONE",)), read_frame(log), dry_run=True)
+
+
+@pytest.fixture
+def typed(hospital: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Typed:
+    """A command of deriva-ml-ops as it is typed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> Verdict:
+        made = program("deriva-ml-ops", "", "")
+        subparsers = made.add_subparsers(required=True)
+        for command in (baseline, monitor_drift, monitor_labels):
+            command.add(subparsers)
+        where = ["--hostname", hospital.ml.host_name, "--catalog-id", str(hospital.ml.catalog_id)]
+        typed_words = [*map(str, words), *where]
+        monkeypatch.setattr(sys, "argv", ["deriva-ml-ops", *typed_words])
+        args = made.parse_args(typed_words)
+        found: Verdict = args.main(args)
+        return found
+
+    return run
+
+
+def test_a_drift_is_told_and_starts_what_it_is_to_once(
+    hospital: Any, trained: tuple[str, str], typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ml, (_, model) = hospital.ml, trained
+    (hospital.members(hospital.training)[hospital.features] * 1.5).to_csv(tmp_path / "shifted.csv", index=False)
+    monkeypatch.setenv(TOKEN, "t0ken")
+    monkeypatch.setattr(webhook, "PAUSE_SECONDS", 0.001)
+    note = "echo $DERIVA_ML_DRIFT_REPORT >> started; exit 3"
+    with receiving([503, 200]) as (url, got):
+        words = ["monitor-drift", "--model", model, "--file", "shifted.csv", "--webhook", f"{url}/{SECRET}"]
+        words += ["--on-drift", note, "--metrics", "out/drift.prom", "--page", "out/drift.html"]
+        found = typed(*words)
+        assert (found["verdict"], found.exit_code, found["new"], found["told"]) == ("drift", 1, True, "127.0.0.1")
+        assert found["started"] == f"{note}: exit code 3"
+        assert len(got) == 2 and got[1]["token"] == "Bearer t0ken"
+        assert (got[1]["body"]["verdict"], got[1]["body"]["report_rid"]) == ("drift", found["report"])
+        assert (
+            "deriva_ml_drift_psi" in Path("out/drift.prom").read_text() and "<svg" in Path("out/drift.html").read_text()
+        )
+
+        outputs = list(ml.list_execution_assets(found["execution"], "Output"))
+        [response] = [each for each in outputs if AssetType.DRIFT_RESPONSE in each.asset_types]
+        kept = json.loads(response.download(tmp_path / "kept").read_text())
+        assert kept["delivered"] and kept["retraining"]["exit_code"] == 3 and kept["webhook"] == "127.0.0.1"
+        texts = [each.download(tmp_path / "outputs" / each.asset_rid).read_text() for each in outputs]
+        assert len(texts) > 6 and not any(SECRET in text or "t0ken" in text for text in texts)
+
+        assert typed(*words)["new"] is False
+        started = Path("started").read_text().split()
+        assert started == [found["report"]] * 2  # what failed is started again, in the name of the same report
+        Path("started").unlink()
+        retried = [word.replace("exit 3", "exit 0") for word in words]
+        for times in (1, 1):
+            again = typed(*retried)
+            assert (again["new"], again["report"]) == (False, found["report"])
+            assert len(Path("started").read_text().split()) == times
+    unheard = typed(*words[:5], "--webhook", "http://127.0.0.1:9/x", "--again")
+    assert unheard["new"] is True and unheard["report"] != found["report"]
+    assert unheard["told"].startswith("nobody: 127.0.0.1 does not answer")
+
+
+def test_no_data_is_never_ok(hospital: Any, trained: tuple[str, str], typed: Typed, tmp_path: Path) -> None:
+    ml, (_, model) = hospital.ml, trained
+    train = hospital.members(hospital.training)[hospital.features]
+    batches = {
+        "same": train.sample(frac=1.0, random_state=0),
+        "few": train[:20],
+        "without": train[hospital.features[1:]],
+    }
+    verdicts = {}
+    for name, frame in batches.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        found = typed("monitor-drift", "--model", model, "--file", f"{name}.csv", "--dry-run")
+        verdicts[name] = (found["verdict"], found.exit_code)
+    assert verdicts["same"] == ("ok", 0)
+    assert verdicts["few"] == ("insufficient", 2)
+    assert verdicts["without"] == ("no_data", 2)
+    with ml.create_execution(workflow=hospital.workflow("Dataset_Management"), description="Empty") as exe:
+        dataset = exe.create_dataset(dataset_types=["Testing"], description="Nothing")
+    exe.commit_output_assets()
+    found = typed("monitor-drift", "--model", model, "--dataset", f"{dataset.dataset_rid}@0.1.0")
+    assert (found["verdict"], found.exit_code, found["new"]) == ("no_data", 2, True)
+    with pytest.raises(UsageError, match=r"gone.csv does not exist"):
+        typed("monitor-drift", "--model", model, "--file", "gone.csv")
+    with pytest.raises(UsageError, match="neither a model"):
+        typed("monitor-drift", "--model", dataset.dataset_rid, "--file", "few.csv")
+
+
+def test_the_model_in_service_is_compared_with_its_answers(
+    hospital: Any, trained: tuple[str, str], typed: Typed
+) -> None:
+    from deriva_ml_kit.ops.registry.events import move  # noqa: PLC0415
+    from deriva_ml_kit.ops.registry.registration import register  # noqa: PLC0415
+    from deriva_ml_kit.ops.registry.stages import Step  # noqa: PLC0415
+
+    ml, (_, model) = hospital.ml, trained
+    register(ml, "tumours", model, force="a test of drift")
+    with pytest.raises(UsageError, match="No model tumours is in Production"):
+        typed("monitor-drift", "--model", "tumours", "--dataset", hospital.testing)
+    with operation(ml, "Promote", program=("Promotes", WorkflowType.PROMOTION, "deriva_ml_kit.ops.operation")) as doing:
+        step = Step(model, ml.lookup_asset(model).md5, Stage.PRODUCTION, "a test of drift")
+        move(ml, "tumours", doing.rid, lambda _: [step])
+    rid = hospital.testing.split("@")[0]
+    found = typed("monitor-drift", "--model", "tumours", "--dataset", rid, "--predict", "--dry-run")
+    assert found["batch"] == hospital.testing and found["baseline"] == find_baseline(ml, model).rid
+    assert not [warning for warning in found["warnings"] if "predictions" in warning]
+
+
+def test_a_year_later_the_same_season_decides(hospital: Any, typed: Typed, tmp_path: Path) -> None:
+    ml, rng = hospital.ml, np.random.default_rng(0)
+    days = pd.date_range("2024-01-01", periods=400, freq="D", tz="UTC")
+    warmth = 20 - 15 * np.cos(2 * np.pi * np.arange(400) / 365)
+    year = pd.DataFrame({"day": np.repeat(days, 10), "warmth": np.repeat(warmth, 10) + rng.normal(size=4000)})
+    year["subject"] = [f"s{number // 2}" for number in range(4000)]
+    with ml.create_execution(workflow=hospital.workflow(), description="Train") as execution:
+        write_baseline(execution, year, seasonal=["warmth"], times="day", clusters="subject")
+    execution.commit_output_assets()
+    rid = str(execution.execution_rid)
+    for name, start in (("then", "2025-07-01"), ("now", "2026-07-01")):
+        batch = year[:800].assign(day=pd.date_range(start, periods=800, freq="30min"), warmth=35 + rng.normal(size=800))
+        batch.to_csv(tmp_path / f"{name}.csv", index=False)
+    common = ("monitor-drift", "--execution", rid, "--series", "weather", "--file")
+    then = typed(*common, "then.csv")
+    assert then["verdict"] == "drift"  # there is no year before, and the baseline spans a whole one
+    now = typed(*common, "now.csv", "--rolling")
+    assert now["verdict"] == "ok"
+    report = json.loads(_output(ml, now["execution"], "drift-report-", tmp_path))
+    [column] = [each for each in report["result"]["columns"] if each["name"] == "warmth"]
+    assert column["basis"] == "seasonal" and report["seasonal_rid"] == report["rolling_rid"]
+    assert report["seasonal_rid"] == find_baseline(ml, then["execution"]).rid
+    assert report["settings"]["group_by"] == "subject" and report["result"]["clusters"] == 400
+    assert typed(*common, "now.csv", "--rolling")["new"] is False
+
+
+def _output(ml: Any, execution: str, prefix: str, folder: Path) -> str:
+    [asset] = [each for each in ml.list_execution_assets(execution, "Output") if each.filename.startswith(prefix)]
+    text: str = asset.download(folder / asset.asset_rid).read_text()
+    return text
+
+
+def test_labels_in_the_catalog_judge_a_model_against_its_evaluation(
+    hospital: Any, trained: tuple[str, str], typed: Typed, tmp_path: Path
+) -> None:
+    from hospital import classifier  # noqa: PLC0415
+
+    from deriva_ml_kit.ops.evaluation.evaluate import evaluate  # noqa: PLC0415
+
+    ml, (_, model) = hospital.ml, trained
+    answered = hospital.members(hospital.testing)
+    fitted = classifier(hospital)
+    scores = pd.DataFrame(fitted.predict_proba(answered[hospital.features]), columns=fitted.classes_)
+    lines = []
+    for number, (rid, said, row) in enumerate(
+        zip(answered["RID"], fitted.predict(answered[hospital.features]), scores.to_dict("records"), strict=True)
+    ):
+        line = {"request_id": rid, "time": f"2026-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", "model_rid": model}
+        lines.append(json.dumps(line | {"features": {}, "prediction": said, "scores": row, "latency_ms": 1}))
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    evaluation = str(evaluate(ml, model, hospital.testing, table="Tumour", label="Label").report_rid)
+    common = ("monitor-labels", "--log", "log.jsonl", "--labels-feature", "Tumour:Label")
+    found = typed(*common, "--evaluation", evaluation, "--page", "labels.html")
+    assert (found["verdict"], found.exit_code, found["labelled"]) == ("ok", 0, "169 of 169")
+    assert found["accuracy"] > 0.9 and "expected_without_labels" not in found
+    inputs = [each.asset_rid for each in ml.list_execution_assets(found["execution"], "Input")]
+    assert inputs == [evaluation]
+    report = json.loads(_output(ml, found["execution"], "label-report", tmp_path))
+    assert report["evaluation_rid"] == evaluation and report["realised"]["reference"] == found["evaluation"]
+    assert report["windows"][0]["estimated"]["warning"] is None  # its scores were checked by the evaluation
+    assert "Accuracy over time" in Path("labels.html").read_text()
+    worse = typed(*common, "--reference", "999/1000", "--dry-run")
+    assert worse.exit_code in (0, 1) and worse["report"] == "not written: dry run"

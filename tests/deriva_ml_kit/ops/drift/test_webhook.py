@@ -1,54 +1,25 @@
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+import os
+import sys
+from collections.abc import Callable
 
 import pytest
+from webhooks import receiving
 
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.ops.drift import webhook as module
 from deriva_ml_kit.ops.drift.webhook import ADDRESS, TOKEN, Webhook, webhook
 
-Answers = Callable[[list[int]], tuple[str, list[dict[str, Any]]]]
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.001)
 
 
-@pytest.fixture
-def receiver() -> Iterator[Answers]:
-    """A receiver on loopback that answers with the given codes, one after the other, and keeps what it gets."""
-    servers = []
-
-    def start(codes: list[int]) -> tuple[str, list[dict[str, Any]]]:
-        got: list[dict[str, Any]] = []
-
-        class Receiver(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                got.append({"body": json.loads(body), "path": self.path, "token": self.headers["Authorization"]})
-                self.send_response(codes[min(len(got), len(codes)) - 1])
-                self.send_header("Location", "/elsewhere")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        server = HTTPServer(("127.0.0.1", 0), Receiver)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/hooks/s3cret", got
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def test_a_message_arrives_with_its_token(receiver: Answers) -> None:
-    url, got = receiver([200])
-    assert Webhook(url, "t0ken").send({"verdict": "drift"}) is None
+def test_a_message_arrives_with_its_token() -> None:
+    with receiving([200]) as (url, got):
+        assert Webhook(f"{url}/hooks/s3cret", "t0ken").send({"verdict": "drift"}) is None
     assert got == [{"body": {"verdict": "drift"}, "path": "/hooks/s3cret", "token": "Bearer t0ken"}]
 
 
@@ -61,17 +32,15 @@ def test_a_message_arrives_with_its_token(receiver: Answers) -> None:
         ([302], 1, "127.0.0.1 answers 302, in 1 attempt"),  # the message does not follow
     ],
 )
-def test_only_what_may_pass_is_tried_again(
-    receiver: Answers, codes: list[int], attempts: int, fault: str | None
-) -> None:
-    url, got = receiver(codes)
-    assert Webhook(url).send({}, pause=0.001) == fault
+def test_only_what_may_pass_is_tried_again(codes: list[int], attempts: int, fault: str | None) -> None:
+    with receiving(codes) as (url, got):
+        assert Webhook(url).send({}) == fault
     assert len(got) == attempts
 
 
 def test_silence_is_told_without_the_address(monkeypatch: pytest.MonkeyPatch, new_port: Callable[[], int]) -> None:
     monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.2)
-    fault = Webhook(f"http://127.0.0.1:{new_port()}/s3cret").send({}, pause=0.001)
+    fault = Webhook(f"http://127.0.0.1:{new_port()}/s3cret").send({})
     assert fault == "127.0.0.1 does not answer (ConnectionError), in 4 attempts"
 
 
@@ -81,9 +50,6 @@ def test_an_address_leaves_the_command_line_and_the_environment(monkeypatch: pyt
     monkeypatch.setenv(TOKEN, "t0ken")
     made = webhook(url)
     assert made == Webhook(url, "t0ken") and "s3cret" not in repr(made) and "t0ken" not in repr(made)
-    import os  # noqa: PLC0415
-    import sys  # noqa: PLC0415
-
     assert "s3cret" not in " ".join(sys.argv) and TOKEN not in os.environ
     monkeypatch.setenv(ADDRESS, url)
     assert webhook(None) == Webhook(url) and ADDRESS not in os.environ
