@@ -116,7 +116,7 @@ def test_unedited_it_goes_through_all_three_tiers(gallery: Any, project: Any, da
     assert Path(first.result["receipt"]).is_relative_to(project.folder / ".deriva-ml/receipts")
     rid = third.result["execution_rid"]
     names = {asset.filename for asset in gallery.ml.list_execution_assets(rid) if asset.asset_table != "Image"}
-    assert names >= {"receipt-tier1.json", "receipt-tier3.json", "baseline-profile.json", "summary.csv", "metrics.json"}
+    assert names >= {"receipt-tier1.json", "receipt-tier3.json", "input-ranges.json", "summary.csv", "metrics.json"}
 
 
 def test_a_real_run_without_the_dry_run_before_it_says_what_to_type(

@@ -20,8 +20,8 @@ from deriva_ml_kit.tiers.checks import profile
 from deriva_ml_kit.tiers.evidence import recording
 from deriva_ml_kit.tiers.receipt import Check, Receipt, Status, document
 
-BASELINE, FIRST_RECEIPT = "baseline-profile.json", "receipt-tier1.json"
-OWN = (BASELINE, FIRST_RECEIPT)  # outputs that are not the work's
+RANGES, FIRST_RECEIPT = "input-ranges.json", "receipt-tier1.json"
+OWN = (RANGES, FIRST_RECEIPT)  # outputs that are not the work's
 OUTPUTS = "outputs_uploaded"
 
 
@@ -68,11 +68,11 @@ def play(run: Admitted) -> Played:
 
 
 def _stage(out: Outputs, run: Admitted, ev: RunEvidence) -> None:
-    """Put beside the run's outputs what it builds on, and in tier 3 the baseline of later runs."""
+    """Put beside the run's outputs what it builds on, and in tier 3 the ranges of its inputs."""
     first = [receipt for receipt in run.passage.builds_on if receipt.tier == 1]
     texts = {FIRST_RECEIPT: document(first[0])} if first else {}
     if run.request.tier == 3:
-        texts[BASELINE] = json.dumps(profile(ev), indent=1)
+        texts[RANGES] = json.dumps(profile(ev), indent=1)
     for name, text in texts.items():
         out.file(name).write_text(text, encoding="utf-8")
 
@@ -111,7 +111,7 @@ def _aftermath(
         before = next((each for each in run.passage.builds_on if each.tier == 2), None)
         outputs = {file.name: file.bytes for file in sealed if file.name not in OWN}
         yield aftermath.sizes(outputs, before, _growth(run, before))
-        yield aftermath.baseline(ml, rid, BASELINE)
+        yield aftermath.baseline(ml, rid, RANGES)
 
 
 def _predicted(ev: RunEvidence) -> set[str] | None:

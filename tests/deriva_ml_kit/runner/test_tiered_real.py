@@ -105,7 +105,7 @@ def test_the_outputs_that_are_told_are_those_of_the_work(ml: DerivaML, tiers: tu
 
 def test_the_full_run_keeps_a_baseline(ml: DerivaML, tiers: tuple[Played, Played, Played], tmp_path: Path) -> None:
     _, _, third = tiers
-    kept = outputs(ml, third.execution_rid)["baseline-profile.json"].download(tmp_path)
+    kept = outputs(ml, third.execution_rid)["input-ranges.json"].download(tmp_path)
     assert json.loads(kept.read_text())["inputs"]["records"] == 45
     for identifier in ("baseline", "sizes"):
         assert check_of(third.receipt, identifier).status is Status.PASS
