@@ -27,11 +27,13 @@ class Chart:
         title: What it shows.
         svg: Its markup.
         key: Names of its series in their order.
+        first: Number of the first one's colour.
     """
 
     title: str
     svg: str
     key: tuple[str, ...] = ()
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def lines(title: str, of: Sequence[Line], *, limits: Mapping[str, float] | None 
         parts.append(f'<line class="limit" x1="{LEFT}" y1="{y:.1f}" x2="{RIGHT}" y2="{y:.1f}"/>')
         parts.append(f'<text class="small end" x="{RIGHT}" y="{y - 4:.1f}">{escape(name)}</text>')
     for number, line in enumerate(of):
-        kind = f"s{number % KINDS}"
+        kind = f"s{(number + 1) % KINDS}"  # the first colour is for what others are compared with
         at = [_number(x) for x in line.x]
         for band in _stretches(at, line.low, line.high):
             corners = [(x, bottom) for x, bottom, _ in band] + [(x, top) for x, _, top in reversed(band)]
@@ -167,7 +169,7 @@ def lines(title: str, of: Sequence[Line], *, limits: Mapping[str, float] | None 
                 x, y = drawn[0]
                 parts.append(f'<circle class="{kind}" cx="{across(x):.1f}" cy="{upwards(y):.1f}" r="3"/>')
     described = "; ".join(f"{line.name}: {_numbers(line.y)}" for line in of)
-    return Chart(title, _svg(HEIGHT, title, described, parts), tuple(line.name for line in of))
+    return Chart(title, _svg(HEIGHT, title, described, parts), tuple(line.name for line in of), first=1)
 
 
 def intervals(

@@ -50,6 +50,11 @@ class Table:
     rows: Sequence[Sequence[Any]]
     caption: str = ""
 
+    @property
+    def figures(self) -> list[bool]:
+        """Which columns hold numbers."""
+        return [any(_is_number(row[at]) for row in self.rows) for at in range(len(self.headers))]
+
 
 @dataclass(frozen=True)
 class Section:
@@ -91,7 +96,6 @@ def render(
     environment.filters["cell"] = cell
     environment.tests["chart"] = lambda part: isinstance(part, Chart)
     environment.tests["mark"] = lambda value: isinstance(value, Mark)
-    environment.tests["figure"] = lambda value: isinstance(value, int | float) and not isinstance(value, bool)
     return environment.get_template("page.html.j2").render(
         title=title,
         verdict=verdict,
@@ -111,6 +115,10 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return figure(value)
     return "–" if value is None else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _grouped(parts: Sequence[Table | Chart]) -> list[Table | list[Chart]]:

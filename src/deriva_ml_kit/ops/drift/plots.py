@@ -16,6 +16,7 @@ from deriva_ml_kit.ops.page import Mark, Section, Table, Tone, render
 
 TONES = {"ok": Tone.GOOD, "constant": Tone.GOOD, "investigate": Tone.WARN, "drift": Tone.BAD}
 ORDER = ("drift", "missing", "wrong_type", "no_data", "insufficient", "refused", "investigate", "ok", "constant")
+SEEN_IN_FIGURES = ("ok", "investigate", "drift", "constant")
 SHOWN, BINS = 24, 28
 MIDDLE = 0.995  # of both distributions; what lies outside would squeeze the rest
 
@@ -58,25 +59,31 @@ def page(report: DriftReport, baseline: BaselineProfile, batch: BaselineProfile 
 
 
 def _table(columns: Sequence[ColumnReport]) -> Section:
-    headers = ["column", "verdict", "PSI", "adjusted p", "KS distance", "without value", "before", "why"]
+    headers = ["column", "verdict", "PSI", "adjusted p", "KS distance", "without a value", "note"]
     rows = []
     for column in columns:
         used = _used(column)
         name = column.name if column.role == "feature" else f"{column.name} ({column.role})"
-        figures: list[object] = [None] * 5
-        if used:
-            figures = [
-                used.psi,
-                used.psi_p_adjusted,
-                used.ks,
-                f"{used.null_rate:.1%}",
-                f"{used.reference_null_rate:.1%}",
-            ]
-        why = column.reason
-        if used and used.unseen:
-            why += f" Never seen before: {', '.join(used.unseen[:5])}{' …' if len(used.unseen) > 5 else ''}."
-        rows.append([name, Mark(column.status.replace("_", " "), TONES.get(column.status, Tone.OPEN)), *figures, why])
+        mark = Mark(column.status.replace("_", " "), TONES.get(column.status, Tone.OPEN))
+        if used is None:
+            rows.append([name, mark, None, None, None, None, column.reason])
+            continue
+        nulls = (
+            f"{used.reference_null_rate:.1%} → {used.null_rate:.1%}"
+            if used.null_rate != used.reference_null_rate
+            else ""
+        )
+        notes = [] if column.status in SEEN_IN_FIGURES else [column.reason]
+        if used.unseen:
+            notes.append(f"Never seen before: {', '.join(used.unseen[:5])}{' …' if len(used.unseen) > 5 else ''}.")
+        if column.basis == "seasonal":
+            notes.append("Against the same season before.")
+        rows.append([name, mark, used.psi, _p(used.psi_p_adjusted), used.ks, nulls, " ".join(notes)])
     return Section("Columns", "", [Table(headers, rows)])
+
+
+def _p(value: float | None) -> float | str | None:
+    return value if value is None or value >= 0.0001 else "< 0.0001"
 
 
 def _distributions(
@@ -118,16 +125,20 @@ def _histogram(title: str, before: ColumnProfile, now: ColumnProfile, first: Ecd
     high = max(_quantile(first, MIDDLE), _quantile(second, MIDDLE))
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     shares = {
-        "baseline": np.diff(_upto(first, edges)) * first.rows / before.rows,
-        "batch": np.diff(_upto(second, edges)) * second.rows / now.rows,
+        "baseline": _shares(first, edges) * first.rows / before.rows,
+        "batch": _shares(second, edges) * second.rows / now.rows,
     }
     return charts.histogram(title, edges.tolist(), {name: each.tolist() for name, each in shares.items()})
 
 
-def _upto(of: Ecdf, at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of values up to some places, between the points of the distribution along a straight line."""
+def _shares(of: Ecdf, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of values in bins, of which the first and the last hold what lies outside, too.
+
+    Between its points, the distribution is taken for a straight line.
+    """
     points, shares = _curve(of)
-    return np.interp(at, points, shares, left=0.0, right=1.0)
+    upto = np.interp(edges[1:-1], points, shares, left=0.0, right=1.0)
+    return np.diff(np.concatenate(([0.0], upto, [1.0])))
 
 
 def _quantile(of: Ecdf, share: float) -> float:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from deriva_ml_kit.numerics import drift
-from deriva_ml_kit.ops.drift import metrics
+from deriva_ml_kit.ops.drift import metrics, plots
 from deriva_ml_kit.ops.drift.documents import DriftReport, Settings
 from deriva_ml_kit.ops.frames import Origin
 
@@ -89,3 +89,14 @@ def test_a_collector_never_reads_half_of_it(report: DriftReport, tmp_path: Path)
     parse(file.read_text())
     assert [each.name for each in file.parent.iterdir()] == ["drift.prom"]
     assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_bars_of_a_page_hold_every_value(report: DriftReport) -> None:
+    rng = np.random.default_rng(1)
+    values = np.where(rng.random(5000) < 0.4, 0.0, rng.gamma(2.0, 2.0, 5000))
+    values[0] = 1e6  # an outlier must not squeeze the rest
+    frozen = drift.profile(pd.DataFrame({"dose": values})).features[0].ecdf
+    assert frozen is not None
+    edges = np.linspace(0, 15, 16)
+    expected = np.histogram(values.clip(0, 15), edges)[0] / 5000
+    assert np.abs(plots._shares(frozen, edges) - expected).max() < 0.002
