@@ -6,12 +6,13 @@ value and the RID of the row.
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from deriva_ml_kit.errors import Fault, Faults, UsageError
@@ -19,6 +20,7 @@ from deriva_ml_kit.errors import Fault, Faults, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
+Mask = NDArray[np.bool_]  # (n,) a row each
 Kind = Literal["number", "integer", "text", "boolean", "time"]
 
 
@@ -152,81 +154,72 @@ def failures(frame: pd.DataFrame, rules: DataRules) -> list[Failure]:
             continue
         twice = frame.duplicated(list(names), keep=False)
         values = frame.loc[twice, list(names)].astype(str).agg("+".join, axis=1)
-        found += _rows("+".join(names), "unique", values, rids[twice], None)
+        found += _rows("+".join(names), "unique", values, np.ones(len(values), bool), rids[twice])
     return found
 
 
 def _column(name: str, values: pd.Series[Any], rule: ColumnRule, rids: pd.Series[Any]) -> Iterator[Failure]:
-    missing = values.isna()
+    missing = values.isna().to_numpy()
     share = float(missing.mean()) if len(values) else 0.0
     if rule.max_null_share is not None:
         if share > rule.max_null_share:
             yield Failure(column=name, check="null", value=f"{share:.4g}", limit=f"{rule.max_null_share:g}")
     elif not rule.null:
-        yield from _rows(name, "null", values[missing], rids[missing], None)
-    there = values[~missing]
-    right = _typed(there, rule.type)
-    yield from _rows(name, "type", there[~right], rids[there.index][~right], rule.type)
-    there = there[right]
-    ids = rids[there.index]
-    if rule.min is not None or rule.max is not None:
-        numbers = _numbers(there)
-        for check, limit, bad in (
-            ("min", rule.min, numbers < rule.min if rule.min is not None else None),
-            ("max", rule.max, numbers > rule.max if rule.max is not None else None),
-        ):
-            if bad is not None:
-                yield from _rows(name, check, there[bad], ids[bad], f"{limit:g}")
+        yield from _rows(name, "null", values, missing, rids)
+    right = ~missing & _typed(values, rule.type)
+    yield from _rows(name, "type", values, ~missing & ~right, rids, limit=rule.type)
+    if rule.min is not None:
+        yield from _rows(name, "min", values, right & (_numbers(values) < rule.min), rids, limit=f"{rule.min:g}")
+    if rule.max is not None:
+        yield from _rows(name, "max", values, right & (_numbers(values) > rule.max), rids, limit=f"{rule.max:g}")
     if rule.allowed is not None:
-        bad = ~there.isin(rule.allowed)
-        yield from _rows(name, "allowed", there[bad], ids[bad], ", ".join(map(str, rule.allowed)))
+        bad = right & ~values.isin(rule.allowed).to_numpy()
+        yield from _rows(name, "allowed", values, bad, rids, limit=", ".join(map(str, rule.allowed)))
     if rule.matches is not None:
-        bad = ~there.astype(str).str.fullmatch(rule.matches).astype(bool)
-        yield from _rows(name, "matches", there[bad], ids[bad], rule.matches)
+        bad = right & ~values.astype(str).str.fullmatch(rule.matches).to_numpy(dtype=bool)
+        yield from _rows(name, "matches", values, bad, rids, limit=rule.matches)
     if rule.unique:
-        bad = there.duplicated(keep=False)
-        yield from _rows(name, "unique", there[bad], ids[bad], None)
+        yield from _rows(name, "unique", values, right & values.duplicated(keep=False).to_numpy(), rids)
 
 
-def _typed(values: pd.Series[Any], kind: Kind | None) -> pd.Series[Any]:
+def _typed(values: pd.Series[Any], kind: Kind | None) -> Mask:
     """Which values are of a kind; `inf` is no number, and a text that looks like one is none either."""
     import pandas as pd  # noqa: PLC0415
     from pandas.api.types import is_datetime64_any_dtype  # noqa: PLC0415
 
     if kind is None or values.empty or (kind == "time" and is_datetime64_any_dtype(values)):
-        return pd.Series(True, index=values.index)
+        return np.ones(len(values), bool)
     if kind in ("number", "integer"):
-        numbers = _numbers(values.where(_instances(values, (int, float)) & ~_instances(values, bool)))
-        good = numbers.notna() & (numbers.abs() != math.inf)
-        return good & (numbers % 1 == 0) if kind == "integer" else good
+        numbers = _numbers(values)
+        good = _instances(values, (int, float)) & ~_instances(values, bool) & np.isfinite(numbers)
+        return good & (numbers == np.floor(numbers)) if kind == "integer" else good
     if kind == "time":
-        return pd.to_datetime(values.astype(str), errors="coerce", format="ISO8601", utc=True).notna()
+        return pd.to_datetime(values.astype(str), errors="coerce", format="ISO8601", utc=True).notna().to_numpy()
     return _instances(values, bool if kind == "boolean" else str)
 
 
-def _instances(values: pd.Series[Any], kind: type | tuple[type, ...]) -> pd.Series[Any]:
+def _instances(values: pd.Series[Any], kind: type | tuple[type, ...]) -> Mask:
     """Which values are of a type; columns of one dtype are not looked at value by value."""
-    import pandas as pd  # noqa: PLC0415
-
     if values.dtype != object:
-        first = values.iloc[0]
-        first = first.item() if hasattr(first, "item") else first
-        return pd.Series(isinstance(first, kind), index=values.index)
-    return values.map(lambda each: isinstance(each, kind)).astype(bool)
+        first = values.dropna().head(1).tolist()
+        return np.full(len(values), bool(first) and isinstance(first[0], kind))
+    return np.fromiter((isinstance(each, kind) for each in values), bool, len(values))
 
 
-def _numbers(values: pd.Series[Any]) -> pd.Series[Any]:
+def _numbers(values: pd.Series[Any]) -> NDArray[np.float64]:
+    """(n,) numbers; NaN where a value is none."""
     import pandas as pd  # noqa: PLC0415
 
-    return pd.to_numeric(values, errors="coerce")
+    return pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
 
 
 def _rows(
-    column: str, check: str, values: pd.Series[Any], rids: pd.Series[Any], limit: str | None
+    column: str, check: str, values: pd.Series[Any], bad: Mask, rids: pd.Series[Any], *, limit: str | None = None
 ) -> Iterator[Failure]:
-    for value, rid in zip(values.tolist(), rids.tolist(), strict=True):
-        shown = None if check == "null" else str(value)
-        yield Failure(column=column, check=check, value=shown, limit=limit, rid=str(rid))
+    """A failure for each row that is bad."""
+    for row in np.flatnonzero(bad):
+        shown = None if check == "null" else str(values.iloc[row])
+        yield Failure(column=column, check=check, value=shown, limit=limit, rid=str(rids.iloc[row]))
 
 
 def counted(found: Iterable[Failure]) -> dict[str, int]:

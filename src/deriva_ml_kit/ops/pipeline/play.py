@@ -207,7 +207,10 @@ class Player:
             inputs.commit(self._root, changed, f"Stage {stage.name} of pipeline {self._pipeline.name}{made}")
 
     def _given(self, stage: Stage) -> StageInputs:
-        left = {name: record.left for name, record in self.played.left.items()}
+        named = [name.partition(".") for command in stage.command for name in placeholders(command)]
+        left = {
+            name: self.played.left[name].left({kind for head, _, kind in named if head == name}) for name in stage.needs
+        }
         return inputs.inputs_of(self._ml, self._root, self._pipeline, stage, left)
 
     def _reusable(self, stage: Stage, given: StageInputs) -> tuple[StageRecord | None, str]:

@@ -7,7 +7,7 @@ any end of an earlier run. A record only counts as long as everything that it na
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, ClassVar
 
 import requests
@@ -21,6 +21,7 @@ from deriva_ml_kit.mainline.catalog.transport import object_store
 from deriva_ml_kit.mainline.execution import nested
 from deriva_ml_kit.ops.documents import Document, fetch
 from deriva_ml_kit.ops.kinds import MODELS, AssetType
+from deriva_ml_kit.ops.pipeline.definition import EXECUTION
 from deriva_ml_kit.ops.pipeline.inputs import StageInputs, digest
 
 KEY_LENGTH = 20
@@ -77,9 +78,16 @@ class StageRecord(Document):
     datasets: tuple[str, ...]
     seconds: float
 
-    @property
-    def left(self) -> str:
-        """Digest of what later stages can read of it."""
+    def left(self, kinds: Collection[str] = ()) -> str:
+        """Digest of what a later stage reads of it.
+
+        Args:
+            kinds: The types of the files that it reads; everything where not given. A training that gives the same
+                model again, byte by byte, has left the same asset, which need not be judged twice.
+        """
+        if kinds and EXECUTION not in kinds:
+            named = [each for each in self.outputs if set(kinds) & set(each.types)]
+            return digest(sorted((each.rid, each.md5) for each in named))
         return digest([self.executions, sorted(self.datasets), sorted((each.rid, each.md5) for each in self.outputs)])
 
     @property
