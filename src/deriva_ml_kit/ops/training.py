@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from deriva_ml_kit.ops.drift.baseline import write_baseline
 from deriva_ml_kit.ops.features.definitions import FeatureDefinitions
+from deriva_ml_kit.ops.features.keeping import write_definitions
 from deriva_ml_kit.ops.features.transform import Transform, load_transform
 from deriva_ml_kit.ops.golden import write_golden
-from deriva_ml_kit.ops.kinds import MODELS
 from deriva_ml_kit.ops.serving.model import Load, load_model
 from deriva_ml_kit.ops.tracking.record import record_run
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from deriva_ml_kit.mainline import Execution
 
 __all__ = ["keep_for_production", "record_run"]
-
-DEFINITIONS_FILE = "feature-definitions.json"
 
 
 def keep_for_production(
@@ -55,6 +53,4 @@ def keep_for_production(
     frame = (made(raw) if made else raw)[list(model.columns)]
     write_baseline(execution, frame, predictions=model.predict(frame), scores=model.scores(frame), **baseline)
     write_golden(execution, model, raw, made)
-    kept = (definitions or FeatureDefinitions()).model_copy(update={"transform": made.sha256 if made else None})
-    path = Path(execution.asset_file_path(MODELS, DEFINITIONS_FILE, asset_types=str(kept.KIND)))
-    path.write_text(kept.text(), encoding="utf-8")
+    write_definitions(execution, definitions or FeatureDefinitions(), made)

@@ -20,7 +20,7 @@ from deriva_ml_kit.numerics.asof.columnar import Integers
 TEXT = "text"
 EMPTY = "empty"
 EVENTS, VALUES = "events", "values"
-UTC_NAMES = frozenset({"UTC", "Etc/UTC", "UTC+00:00", "utc", "Z"})
+UTC_NAMES = frozenset({"UTC", "Etc/UTC", "UTC+00:00"})
 # Keys that lie close together number themselves.
 SPARSE = 4
 

@@ -36,6 +36,7 @@ Late = Literal["exclude", "include"]
 Given = FeatureDefinitions | Path | str | None
 TIME, KEY = "event_timestamp", "entity_id"
 ORIGIN = "origin"
+SHOWN_RIDS = 100
 
 
 class SourceReport(BaseModel):
@@ -46,7 +47,8 @@ class SourceReport(BaseModel):
         features: Those that stand in it.
         rows: Rows that were read.
         late: Of those, rows that were known only after they held.
-        edited: RIDs of rows that were changed after they were made; they count as known since then.
+        edited: Rows that were changed after they were made; they count as known since then.
+        edited_rids: RIDs of the first hundred of them.
         kept_out: Feature to the number of events whose answer would have been another by event time alone.
         voided: Feature to the number of events whose value was too old.
         matched: Feature to the number of events that got a value.
@@ -59,7 +61,8 @@ class SourceReport(BaseModel):
     features: tuple[str, ...]
     rows: int
     late: int
-    edited: tuple[str, ...]
+    edited: int
+    edited_rids: tuple[str, ...]
     kept_out: dict[str, int]
     voided: dict[str, int]
     matched: dict[str, int]
@@ -103,9 +106,9 @@ class FeatureOrigin(BaseModel):
         said = []
         for source in self.sources:
             if source.edited:
-                shown = ", ".join(source.edited[:5]) + (", …" if len(source.edited) > 5 else "")
+                shown = ", ".join(source.edited_rids[:5]) + (", …" if source.edited > 5 else "")
                 said.append(
-                    f"{len(source.edited)} rows of {source.table} were edited after they were made ({shown}): "
+                    f"{source.edited} rows of {source.table} were edited after they were made ({shown}): "
                     "what they said before is lost, and they count from the edit on. Add rows instead."
                 )
             leaks = max(source.kept_out.values(), default=0)
@@ -267,7 +270,8 @@ def join_source(
         features=tuple(join.rows),
         rows=len(values.frame),
         late=join.late,
-        edited=values.edited,
+        edited=len(values.edited),
+        edited_rids=values.edited[:SHOWN_RIDS],
         kept_out=kept_out,
         voided=dict(join.voided),
         matched=join.matched,

@@ -62,10 +62,10 @@ def moment(ml: DerivaML, as_of: datetime | str | None = None) -> Moment:
         return Moment(ml.catalog_snapshot(snapshot), snapshot, time, time, as_of)
     asked = datetime.now(UTC)
     given = _parsed(as_of) if as_of is not None else None
-    if given is not None and given > asked:
-        raise UsageError(f"{given.isoformat()} is still to come: nobody could read that state again.")
     snaptime = str(ml.catalog.get("/").json()["snaptime"])
     newest = _time(snaptime)
+    if given is not None and given > max(asked, newest):  # the host's clock may be ahead of ours
+        raise UsageError(f"{given.isoformat()} is still to come: nobody could read that state again.")
     if given is not None and given < newest:  # otherwise nothing has changed since the newest
         snaptime = epoch_microseconds_to_snaptime((given - _EPOCH) // _MICROSECOND)
     snapshot = f"{catalog}@{snaptime}"

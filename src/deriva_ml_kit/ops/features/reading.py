@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 from deriva.core import urlquote
 
-from deriva_ml_kit.mainline.catalog.lookup import LOOKUP_BATCH
 from deriva_ml_kit.mainline.catalog.paged import paged
 from deriva_ml_kit.mainline.catalog.rows import Row, any_of, batches, table_name
 from deriva_ml_kit.ops.features.moments import Moment
 from deriva_ml_kit.ops.features.sources import MOMENTS, Source
 
 # For more entities, all rows are read in pages rather than picked out.
-PICKED = 8 * LOOKUP_BATCH
+PICKED = 4000
+KEY_CHARACTERS = 5000  # of the keys in one request path: servers stop at 8 KB
 ROWS_A_PART = 50_000  # become a frame before the next are read
 _KINDS = {
     **dict.fromkeys(("int2", "int4", "int8", "serial2", "serial4", "serial8"), "Int64"),
@@ -96,10 +96,25 @@ def rows(at: Moment, source: Source, keys: Collection[Any] | None, until: dateti
     when = urlquote(source.event_time, "")
     # A row without a time is no row that held later: it is for the join to refuse.
     filters.append(f"{when}::leq::{urlquote(until.isoformat(), '')};{when}::null::")
-    some = None if keys is None or len(keys) > PICKED else sorted(map(str, keys))
-    picked = [[]] if some is None else [[any_of(source.key, batch)] for batch in batches(some, LOOKUP_BATCH)]
-    for pick in picked:
-        yield from paged(at.ml.catalog, "/".join([start, *pick, *filters]), wanted=wanted)
+    if keys is None or len(keys) > PICKED:
+        yield from paged(at.ml.catalog, "/".join([start, *filters]), wanted=wanted)
+        return
+    for some in _short_lists(sorted(map(str, keys))):
+        yield from paged(at.ml.catalog, "/".join([start, any_of(source.key, some), *filters]), wanted=wanted)
+
+
+def _short_lists(keys: list[str]) -> Iterator[list[str]]:
+    """The keys in lists that fit into the path of a request, however long they are."""
+    some: list[str] = []
+    left = KEY_CHARACTERS
+    for key in keys:
+        left -= len(urlquote(key, "")) + 1
+        if some and left < 0:
+            yield some
+            some, left = [], KEY_CHARACTERS - len(urlquote(key, "")) - 1
+        some.append(key)
+    if some:
+        yield some
 
 
 def _frame(source: Source, rows: list[Row]) -> pd.DataFrame:

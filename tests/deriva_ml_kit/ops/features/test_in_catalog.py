@@ -177,7 +177,7 @@ def test_an_edited_row_is_reported_and_counts_from_its_edit_on(history: History)
     history.ml.catalog.put("/attributegroup/hospital:Measurement/RID;Size", json=[{"RID": rid, "Size": 11.0}])
     found = get_historical_features(history.ml, events, ["tumour:size"], definitions=DEFINITIONS)
     assert sizes(found) == [None]
-    assert found.origin.sources[0].edited == (rid,)
+    assert (found.origin.sources[0].edited, found.origin.sources[0].edited_rids) == (1, (rid,))
     assert "edited" in found.origin.warnings[0]
     then = get_historical_features(history.ml, events, ["tumour:size"], definitions=DEFINITIONS, as_of=before)
     assert sizes(then) == [10.0]
@@ -202,15 +202,17 @@ def test_only_rows_and_columns_that_matter_are_read(history: History, monkeypatc
         return paged(catalog, path, **options)
 
     monkeypatch.setattr(reading_module, "paged", watched)
-    events = history.asked((history.tumours[1], day("01-20")), (history.tumours[1], day("01-21")))
+    events = history.asked((history.tumours[1], day("01-20")), (history.tumours[3], day("01-21")))
     ask = lambda: get_historical_features(  # noqa: E731
         history.ml, events, ["tumour:size", "tumour:note", "tumour:radius"], definitions=DEFINITIONS
     )
     picked = ask()
     assert len(asked) == 2
-    assert f"Tumour=any({history.tumours[1]})/Measured_At::leq::2026-01-21" in asked[0]
+    assert f"Tumour=any({history.tumours[1]},{history.tumours[3]})/Measured_At::leq::2026-01-21" in asked[0]
     assert "texture" not in asked[1]
     assert [source.rows for source in picked.origin.sources] == [1, 0]
+    monkeypatch.setattr(reading_module, "KEY_CHARACTERS", 1)
+    assert ask().origin == picked.origin
     monkeypatch.setattr(reading_module, "PICKED", 0)
     pd.testing.assert_frame_equal(ask().frame, picked.frame)
 
