@@ -189,8 +189,9 @@ def estimated_accuracy(
         raise UsageError("There are no scores to estimate an accuracy from.")
     warning = "The scores were never checked against labels." if checked is None else None
     of_groups = 0.0
-    if recalibrated := checked is not None and not checked.calibrated:
-        assert checked is not None
+    recalibrated = False
+    if checked is not None and not checked.calibrated:
+        recalibrated = True
         found = np.array(checked.accuracy)
         shares = np.bincount(np.searchsorted(checked.confidence, sure).clip(max=len(found) - 1), minlength=len(found))
         of_groups = float(np.sum((shares / len(sure)) ** 2 * found * (1 - found) / np.array(checked.counts)))
