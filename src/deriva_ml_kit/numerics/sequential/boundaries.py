@@ -9,6 +9,7 @@ here by Gauss-Legendre rules over panels of the continuation region, as many as 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,10 +61,14 @@ def boundaries(
     target = 2 * spending(alpha / 2, at / planned)
     if final:
         target[-1] = alpha
+        if len(at) > 1 and at[-1] - at[-2] <= GROWTH_MIN * at[-1]:
+            # The end came without new data. What the look before would have stopped is within what is stopped now.
+            settings: dict[str, Any] = {"planned": planned, "spending": spending}
+            last = boundaries(np.delete(at, -2), alpha, final=True, **settings)[-1]
+            return np.append(boundaries(at[:-1], alpha, **settings), last)
     walk, found, spent = _Walk(), np.full(len(at), np.inf), 0.0
     for look, (now, until) in enumerate(zip(at, target, strict=True)):
-        ends = final and look == len(at) - 1
-        if until > spent and now - walk.information > (0 if ends else GROWTH_MIN * now):
+        if until > spent and now - walk.information > GROWTH_MIN * now:
             found[look] = walk.boundary(now, until - spent)
             walk.step(now, found[look])
             spent = until

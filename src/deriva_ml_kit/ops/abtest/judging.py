@@ -80,8 +80,8 @@ def survey(plan: AbTestPlan, rows: Rows, now: datetime) -> Survey:
     frame, left_out = _taking_part(plan, rows.frame)
     counted = Counter(frame.drop_duplicates([plan.unit, plan.arm])[plan.arm])
     units = {arm.name: counted.get(arm.name, 0) for arm in plan.arms}
-    last = frame[plan.time].max().to_pydatetime() if plan.time and len(frame) else now
-    days = max((last - plan.starts) / timedelta(days=1), 0.0)
+    last = frame[plan.time].max() if plan.time and len(frame) else pd.Timestamp(now)
+    days = max((last - pd.Timestamp(plan.starts)) / pd.Timedelta(days=1), 0.0)
     return Survey(frame, left_out, units, days, _integrity(plan, frame, units, now))
 
 
@@ -132,8 +132,9 @@ def _taking_part(plan: AbTestPlan, frame: pd.DataFrame) -> tuple[pd.DataFrame, i
 
 def _integrity(plan: AbTestPlan, frame: pd.DataFrame, units: dict[str, int], now: datetime) -> tuple[Check, ...]:
     known = frame[frame[plan.unit].notna()]
-    names, arms = known[plan.unit].tolist(), known[plan.arm].tolist()
-    wrong = known[plan.unit][misassigned(names, arms, plan.assignment)]
+    assigned = known.drop_duplicates([plan.unit, plan.arm])
+    names, arms = assigned[plan.unit].tolist(), assigned[plan.arm].tolist()
+    wrong = assigned[plan.unit][misassigned(names, arms, plan.assignment)]
     again = known[plan.row or plan.unit][known.duplicated(plan.row or plan.unit)]
     checks = [
         _none("units named", frame.index[frame[plan.unit].isna()], "rows name no unit"),

@@ -154,7 +154,7 @@ def told(found: Looked) -> script.Verdict:
         "look": at.number,
         "units": at.units,
         "days": at.days,
-        **({"metric": at.primary.model_dump()} if at.primary else {}),
+        **({"metric": at.primary.model_dump(mode="json")} if at.primary else {}),
         "guardrails": [f"{each.name}: {'harm' if each.breached else 'no harm shown'}" for each in at.guardrails],
         "failed_checks": [f"{check.name}: {check.told}" for check in at.checks if not check.passed],
         "execution_rid": found.execution_rid,

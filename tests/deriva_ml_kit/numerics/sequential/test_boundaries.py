@@ -74,6 +74,14 @@ def test_a_second_look_at_the_same_data_has_nothing_to_spend() -> None:
     np.testing.assert_array_equal(twice[[0, 2]], once)
 
 
+def test_an_end_without_new_data_spends_what_the_look_before_has_left() -> None:
+    ended = boundaries([0.5, 0.8, 0.8], 0.05, planned=1, final=True)
+    np.testing.assert_array_equal(ended[:2], boundaries([0.5, 0.8], 0.05, planned=1))
+    assert ended[2] == boundaries([0.5, 0.8], 0.05, planned=1, final=True)[1] < ended[1]
+    assert ended[2] == pytest.approx(boundaries([0.5, 0.8, 0.8005], 0.05, planned=1, final=True)[2], abs=0.02)
+    assert boundaries([0.8, 0.8], 0.05, planned=1, final=True)[1] == pytest.approx(1.959964, abs=1e-6)
+
+
 def test_one_look_is_the_fixed_test() -> None:
     assert boundaries([7.0], 0.05, planned=7)[0] == pytest.approx(1.959964, abs=1e-6)
 

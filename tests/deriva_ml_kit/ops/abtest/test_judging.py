@@ -11,7 +11,7 @@ import pytest
 
 from deriva_ml_kit.errors import Faults, UsageError
 from deriva_ml_kit.numerics.sequential.boundaries import boundaries
-from deriva_ml_kit.ops.abtest.documents import Earlier, Verdict
+from deriva_ml_kit.ops.abtest.documents import Earlier, Primary, Verdict
 from deriva_ml_kit.ops.abtest.judging import Judgement, judge, looked_at
 from deriva_ml_kit.ops.abtest.rows import joined, prepared
 from deriva_ml_kit.ops.frames import Batch, Origin
@@ -96,6 +96,19 @@ def test_harm_ends_it_at_any_time(planned: Any, visits: Any) -> None:
     assert found.primary is None and "errors is worse by at least" in found.reason
     few = judged(plan, visits(plan, 150, failed=0.9))
     assert few.verdict is Verdict.CONTINUE and not few.guardrails[0].breached
+
+
+def test_a_second_look_at_the_same_rows_cannot_stop_and_is_kept_with_its_infinite_boundary(
+    planned: Any, visits: Any
+) -> None:
+    plan = planned()
+    frame = visits(plan, plan.units // 2, came=0.9)
+    once = judged(plan, frame)
+    assert once.primary and once.verdict is Verdict.WIN
+    again = judged(plan, frame, (looked(once.primary.information),))
+    assert again.verdict is Verdict.CONTINUE
+    assert again.primary and again.primary.boundary == float("inf")
+    assert Primary.model_validate_json(again.primary.model_dump_json()) == again.primary
 
 
 def test_the_longest_runtime_ends_it_with_what_is_there(planned: Any, visits: Any) -> None:
@@ -197,7 +210,9 @@ def test_the_template_makes_the_metric_of_answers_and_outcomes(planned: Any, vis
     ratio = {"name": "errors", "kind": "ratio", "column": "failed", "better": "lower", "limit": 0.02}
     metric = {"name": "attendance", "kind": "rate", "column": "came", "missing": "zero"}
     plan = planned(metric=metric, unit="unit", row="request_id", guardrails=[ratio])
-    frame = visits(plan, plan.units // 2, came=0.9, failed=0.1).reset_index(names="request_id").astype({"request_id": str})
+    frame = (
+        visits(plan, plan.units // 2, came=0.9, failed=0.1).reset_index(names="request_id").astype({"request_id": str})
+    )
     predictions = [
         Prediction(
             request_id=row.request_id,
