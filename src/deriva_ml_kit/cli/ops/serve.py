@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from deriva_ml_kit.cli import place, subcommand
 from deriva_ml_kit.errors import UsageError
+from deriva_ml_kit.script import Verdict
 
 if TYPE_CHECKING:
     from deriva_ml_kit.cli.subcommand import Subparsers
@@ -126,6 +127,23 @@ def serve(args: argparse.Namespace, *, load: Any = None, transform: Any = None) 
         )
         run(settings, host=args.listen, port=args.port)
     return {"ended": "everything that was asked is answered and logged", "log": str(args.log)}
+
+
+def tried(args: argparse.Namespace, *, load: Any = None, transform: Any = None) -> Verdict:
+    """Load the models and try their golden records, without serving; exit code 1 where one must not be served.
+
+    Raises:
+        UsageError: They cannot be found.
+    """
+    from deriva_ml_kit.ops.serving.bundle import load_bundle  # noqa: PLC0415  (takes seconds)
+
+    with tempfile.TemporaryDirectory(prefix="deriva-ml-serve-") as folder:
+        loaded = [
+            load_bundle(each, load=load, transform=transform) for each in _find(args, Path(folder)) if each is not None
+        ]
+    faults = [fault for each in loaded for fault in each.faults]
+    golden = {each.bundle.manifest.model_rid: str(each.reproduction) for each in loaded if each.reproduction}
+    return Verdict({"ready": not faults, "faults": faults, "golden": golden}, int(bool(faults)))
 
 
 def _find(args: argparse.Namespace, folder: Path) -> tuple[Bundle, Bundle | None]:

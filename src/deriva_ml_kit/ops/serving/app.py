@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
         loading.cancel()
         await service.close()
 
-    app = FastAPI(title="A model in service", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="A model in service", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service = service
 
     async def predict(request: Request) -> Response:

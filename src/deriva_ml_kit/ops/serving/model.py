@@ -154,7 +154,7 @@ def load_model(
     if md5 and found != md5:
         raise UsageError(f"{file} is another file: its MD5 is {found}, that of the model {rid or ''} is {md5}.")
     try:
-        estimator = (load or _joblib)(file)
+        estimator = (load or read_joblib)(file)
     except Exception as error:
         raise UsageError(
             f"{file.name} cannot be loaded: {type(error).__name__}: {error}",
@@ -171,7 +171,8 @@ def load_model(
     return Model(estimator, tuple(map(str, names)), rid, execution_rid, found)
 
 
-def _joblib(file: Path) -> Any:
+def read_joblib(file: Path) -> Any:
+    """What joblib wrote; what reads models where nobody says otherwise."""
     import joblib  # noqa: PLC0415  (comes with the extra `ops`)
 
     return joblib.load(file)

@@ -11,6 +11,7 @@ from typing import Any
 from deriva_ml_kit.ops.serving.answering import Answer
 
 Rows = Sequence[Sequence[Any]]
+Waiting = tuple[Rows, asyncio.Future[list[Answer]]]
 LARGEST = 256  # rows of one call
 
 
@@ -31,8 +32,9 @@ class Queue:
         self._answer = answer
         self._executor = executor
         self._limit = limit
-        self._pending: deque[tuple[Rows, asyncio.Future[list[Answer]]]] = deque()
-        self._working: asyncio.Future[list[Answer]] | None = None
+        self._pending: deque[Waiting] = deque()
+        self._taken: list[Waiting] = []  # what the model is at
+        self._working = False
         self.waiting = 0
         self.dropped = 0
 
@@ -44,59 +46,56 @@ class Queue:
         answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         self._pending.append((rows, answered))
         self.waiting += len(rows)
-        if self._working is None:
+        if not self._working:
             self._work()
         return answered
 
     async def drained(self, seconds: float) -> None:
-        """Wait until nothing waits any more; what then still does is dropped."""
-        waiting = [answered for _, answered in self._pending]
-        if self._working is not None:
-            waiting.append(self._working)
-        if waiting:
-            await asyncio.wait(waiting, timeout=seconds)
-        for rows, answered in self._pending:
+        """Wait until nothing waits any more, but not for longer; what then still does is dropped."""
+        unanswered = [*self._taken, *self._pending]
+        if unanswered:
+            await asyncio.wait([answered for _, answered in unanswered], timeout=seconds)
+        for rows, answered in [*self._taken, *self._pending]:
             answered.cancel()
             self.dropped += len(rows)
+        self._taken.clear()
         self._pending.clear()
 
     def _work(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._working = loop.create_future()
-        loop.call_soon(self._start)  # not at once: what else came in the same moment goes along
+        self._working = True
+        # Not at once: what else came in the same moment goes along.
+        asyncio.get_running_loop().call_soon(self._start)
 
     def _start(self) -> None:
-        taken: list[tuple[Rows, asyncio.Future[list[Answer]]]] = []
         rows: list[Sequence[Any]] = []
-        while self._pending and (not taken or len(rows) + len(self._pending[0][0]) <= LARGEST):
-            taken.append(self._pending.popleft())
-            rows += taken[-1][0]
+        while self._pending and (not rows or len(rows) + len(self._pending[0][0]) <= LARGEST):
+            self._taken.append(self._pending.popleft())
+            rows += self._taken[-1][0]
         self.waiting -= len(rows)
         loop = asyncio.get_running_loop()
         try:
             if self._executor:
-                self._working = loop.run_in_executor(self._executor, self._answer, rows)
+                doing = loop.run_in_executor(self._executor, self._answer, rows)
             else:
-                self._working = loop.create_future()
-                self._working.set_result(self._answer(rows))
+                doing = loop.create_future()
+                doing.set_result(self._answer(rows))
         except RuntimeError as error:  # the worker is gone
-            self._working = loop.create_future()
-            self._working.set_exception(error)
-        self._working.add_done_callback(lambda done: self._done(done, taken))
+            doing = loop.create_future()
+            doing.set_exception(error)
+        doing.add_done_callback(self._done)
 
-    def _done(self, done: asyncio.Future[list[Answer]], taken: list[tuple[Rows, asyncio.Future[list[Answer]]]]) -> None:
-        self._working = None
+    def _done(self, done: asyncio.Future[list[Answer]]) -> None:
         failed = done.exception()
         answers = [] if failed else done.result()
         start = 0
-        for rows, answered in taken:
+        for rows, answered in self._taken:
             if failed:
                 self.dropped += len(rows)
-            if not answered.done():  # a client may have gone
-                if failed:
-                    answered.set_exception(failed)
-                else:
-                    answered.set_result(answers[start : start + len(rows)])
+                answered.set_exception(failed)
+            else:
+                answered.set_result(answers[start : start + len(rows)])
             start += len(rows)
+        self._taken.clear()
+        self._working = False
         if self._pending:
             self._work()

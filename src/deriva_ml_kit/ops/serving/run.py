@@ -44,9 +44,12 @@ def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000) -> N
     with bound:
         _log.warning("http://%s:%d", host, bound.getsockname()[1])
         # uvicorn raises the signals that it caught once more when it has finished; whoever called us goes on instead.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        uvicorn.Server(config).run([bound])
+        before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            uvicorn.Server(config).run([bound])
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _listening(host: str, port: int) -> socket.socket:
