@@ -12,6 +12,8 @@ from deriva_ml_kit.errors import Fault, Faults, UsageError
 from deriva_ml_kit.ops.abtest.documents import AbTestPlan, Metric
 from deriva_ml_kit.ops.frames import Batch, Origin
 
+OF_OUTCOMES = " of outcomes"  # behind the names of columns that rows and outcomes both have
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -62,7 +64,7 @@ def joined(batch: Batch, outcomes: Batch, on: str) -> pd.DataFrame:
         )
     right = right.assign(**{on: _text(right[on], outcomes.origin.name)})
     left = left.assign(**{on: _text(left[on], batch.origin.name)})
-    return left.merge(right, on=on, how="left", suffixes=("", " of outcomes"))
+    return left.merge(right[right[on].notna()], on=on, how="left", suffixes=("", OF_OUTCOMES))
 
 
 def prepared(frame: pd.DataFrame, plan: AbTestPlan, origins: Sequence[Origin]) -> Rows:
@@ -72,7 +74,7 @@ def prepared(frame: pd.DataFrame, plan: AbTestPlan, origins: Sequence[Origin]) -
         Faults: Columns that are missing, or values that are no numbers, times or names.
     """
     named = ", ".join(each.name for each in origins)
-    faults = _missing_columns(frame, plan, named)
+    faults = _columns(frame, plan, named)
     if faults:
         raise Faults(faults, message="These rows do not fit the plan; nothing was looked at.")
     frame = frame.copy()
@@ -90,13 +92,17 @@ def prepared(frame: pd.DataFrame, plan: AbTestPlan, origins: Sequence[Origin]) -
     return Rows(frame, tuple(origins))
 
 
-def _missing_columns(frame: pd.DataFrame, plan: AbTestPlan, named: str) -> list[Fault]:
-    wanted = [plan.unit, plan.arm, plan.row, plan.time]
-    wanted += [column for metric in (plan.metric, *plan.guardrails) for column in (metric.column, metric.denominator)]
+def _columns(frame: pd.DataFrame, plan: AbTestPlan, named: str) -> list[Fault]:
+    metrics = [each for metric in (plan.metric, *plan.guardrails) for each in (metric.column, metric.denominator)]
+    wanted = dict.fromkeys(filter(None, [plan.unit, plan.arm, plan.row, plan.time, *metrics]))
     return [
         Fault("is missing", file=named, column=name, remedy="name the columns as the plan does")
-        for name in dict.fromkeys(filter(None, wanted))
+        for name in wanted
         if name not in frame
+    ] + [
+        Fault("stands in the rows and in the outcomes", file=named, column=name, remedy="give the two other names")
+        for name in dict.fromkeys(filter(None, metrics))
+        if f"{name}{OF_OUTCOMES}" in frame
     ]
 
 

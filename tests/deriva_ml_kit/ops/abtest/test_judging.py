@@ -200,6 +200,9 @@ def test_outcomes_that_did_not_come_are_zero_where_the_plan_says_so(planned: Any
     came = frame[["patient", "came"]][frame["came"].astype(bool)]
     rows = joined(Batch(frame.drop(columns="came"), ORIGIN), Batch(came, ORIGIN), "patient")
     assert prepared(rows, plan, [ORIGIN]).frame["came"].sum() == len(came)
+    both = joined(Batch(frame, ORIGIN), Batch(came, ORIGIN), "patient")
+    with pytest.raises(Faults, match="in the rows and in the outcomes"):
+        prepared(both, plan, [ORIGIN])
     with pytest.raises(UsageError, match="more than once"):
         joined(Batch(frame, ORIGIN), Batch(pd.concat([came, came]), ORIGIN), "patient")
     with pytest.raises(UsageError, match="no column 'visit'"):
