@@ -26,6 +26,7 @@ TEMPLATES = {
     "warm": ROOT / "skills/manage-deriva-storage/scripts/warm_cache.py",
     "basic": ROOT / "skills/execution-lifecycle/scripts/basic_execution.py",
     "dev": ROOT / "skills/model-development-workflow/scripts/make_dev_dataset.py",
+    "drift": ROOT / "skills/ml-ops/scripts/monitor_drift.py",
 }
 IMAGES = 12
 _feature_numbers = itertools.count(1)

@@ -57,3 +57,4 @@ def test_the_places_to_edit_are_marked() -> None:
     assert marked["basic_execution"] == {"imports", "load", "build", "run"}
     assert marked["populate_feature_values"] == {"columns"}
     assert marked["make_dev_dataset"] == {"edge_cases"}
+    assert marked["monitor_drift"] == {"columns", "seasons"}

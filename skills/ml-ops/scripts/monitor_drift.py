@@ -78,7 +78,7 @@ ARGUMENTS = script.parser(
     __doc__,
     """examples:
   uv run python src/scripts/monitor_drift.py --hostname data.example.org --catalog-id 1 --workflow-type Monitoring \\
-      --model digits --batch 2-B4C8 --dry-run --page drift.html
+      --model digits --batch 2-B4C8 --dry-run --page /tmp/drift.html
   ... --batch 2-B4C8@1.2.0        a version of a dataset; its newest where none is given
   ... --batch predictions.jsonl   a prediction log; or .csv, .parquet, the folder of a bag
   ... --on-drift 'uv run deriva-ml-ops run-pipeline pipeline.toml'
