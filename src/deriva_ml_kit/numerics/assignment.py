@@ -35,10 +35,11 @@ def buckets(salt: str, units: Iterable[str]) -> NDArray[np.float64]:
     _check(salt)
     head, sha256 = f"{salt}:".encode(), hashlib.sha256
     try:
-        points = b"".join([sha256(head + unit.encode()).digest()[:8] for unit in units])
+        digests = b"".join([sha256(head + unit.encode()).digest() for unit in units])
     except AttributeError as error:
         raise UsageError("Units are text, and there is one that is not.", remedy="Read the column as text.") from error
-    return np.asarray((np.frombuffer(points, dtype=">u8") >> np.uint64(64 - BITS)) / 2**BITS, dtype=np.float64)
+    heads = np.frombuffer(digests, dtype=">u8")[::4]  # the first 8 of 32 bytes
+    return np.asarray((heads >> np.uint64(64 - BITS)) / 2**BITS, dtype=np.float64)
 
 
 @dataclass(frozen=True)
