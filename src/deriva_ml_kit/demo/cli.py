@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
-from deriva_ml_kit.demo.display import Display
 from deriva_ml_kit.demo.page import write_page
-from deriva_ml_kit.demo.state import Done, State
-from deriva_ml_kit.demo.steps import STEPS, Run, as_json, commit
+from deriva_ml_kit.demo.playing import play_steps
+from deriva_ml_kit.demo.state import State
+from deriva_ml_kit.demo.steps import STEPS, Run, as_json
 from deriva_ml_kit.errors import KitError
 from deriva_ml_kit.project import scaffold
 from deriva_ml_kit.project.shell import Shell
@@ -34,10 +33,10 @@ Stop the local catalog with `uv run deriva-local stop`.
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
+def parser(name: str = "cycle-zero", description: str = DESCRIPTION, epilog: str = EPILOG) -> argparse.ArgumentParser:
+    """The command line, which that of `ops-demo` is like."""
     made = argparse.ArgumentParser(
-        "cycle-zero", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        name, description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument(
         "folder", nargs="?", type=Path, default=Path("cycle-zero-demo"), help="project folder (default: %(default)s)"
@@ -81,27 +80,7 @@ def prepare(args: argparse.Namespace) -> Run:
 
 def play(run: Run) -> None:
     """Do every step that is not done yet, then write the report."""
-    with Display([step.title for step in STEPS] + ["Report"]) as display:
-        for number, step in enumerate(STEPS):
-            if step.name in run.state.steps and not step.always:
-                display.there(number, step.line(run.state.result(step.name)))
-                continue
-            display.begin(number)
-            began, clock = time.time(), time.monotonic()
-            try:
-                if step.name != "project":
-                    commit(run.shell, "What an interrupted run left")
-                result = step.work(run)
-            except BaseException:
-                display.failed(number)
-                raise
-            seconds = time.monotonic() - clock
-            run.state.finish(step.name, Done(began, seconds, result))
-            display.done(number, step.line(result), seconds)
-        display.begin(len(STEPS))
-        clock = time.monotonic()
-        page = write_page(run)
-        display.done(len(STEPS), str(page), time.monotonic() - clock)
+    play_steps(run, STEPS, write_page, heading="cycle zero")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class Display:
     """The table of steps. Use as a context manager; `begin`, then `done`, `there` or `failed`, by step number."""
 
     titles: Sequence[str]
+    heading: str = "cycle zero"
     console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
 
     def __post_init__(self) -> None:
@@ -97,4 +98,4 @@ class Display:
             took = f"{row.seconds:.1f} s" if row.seconds is not None else ""
             muted = "dim" if row.status in {"waiting", "there"} else ""
             table.add_row(Text(mark, style), Text(row.title, muted), Text(took, "dim"), Text(row.line, muted))
-        return Group(Text("cycle zero", "bold"), table)
+        return Group(Text(self.heading, "bold"), table)

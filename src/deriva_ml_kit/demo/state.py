@@ -1,4 +1,4 @@
-"""What has been done in a project folder: `.deriva-ml/cycle-zero.json`, one record a finished step."""
+"""What has been done in a project folder: `.deriva-ml/<program>.json`, one record a finished step."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class State:
     steps: dict[str, Done] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, folder: Path) -> State:
+    def load(cls, folder: Path, program: str = "cycle-zero") -> State:
         """Read the state, or begin an empty one."""
-        path = folder / ".deriva-ml" / "cycle-zero.json"
+        path = folder / ".deriva-ml" / f"{program}.json"
         state = cls(path)
         if path.exists():
             state.steps = {name: Done(**record) for name, record in json.loads(path.read_text("utf-8")).items()}

@@ -37,12 +37,20 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A cell that leads to another page: its file as seen from this one."""
+
+    text: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows under headers.
 
     Attributes:
         headers: Names of the columns.
-        rows: Cells: text, numbers (four significant digits), truth values, None for what is not known, or a Mark.
+        rows: Cells: text, numbers (four significant digits), truth values, None for what is not known, a Mark, a Link.
         caption: What it shows; where the section's title does not say it.
     """
 
@@ -96,6 +104,7 @@ def render(
     environment.filters["cell"] = cell
     environment.tests["chart"] = lambda part: isinstance(part, Chart)
     environment.tests["mark"] = lambda value: isinstance(value, Mark)
+    environment.tests["link"] = lambda value: isinstance(value, Link)
     return environment.get_template("page.html.j2").render(
         title=title,
         verdict=verdict,
@@ -108,7 +117,7 @@ def render(
 
 def cell(value: Any) -> str:
     """A value as people read it."""
-    if isinstance(value, Mark):
+    if isinstance(value, Mark | Link):
         return value.text
     if isinstance(value, bool):
         return "yes" if value else "no"

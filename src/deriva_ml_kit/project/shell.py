@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -34,11 +34,15 @@ class Shell:
     folder: Path
     log: Path | None = None
 
-    def run(self, *command: str) -> str:
+    def run(self, *command: str, codes: Collection[int] = (0,)) -> str:
         """Run a command and give its standard output.
 
+        Args:
+            command: The words of it.
+            codes: Exit codes that are fine.
+
         Raises:
-            KitError: it ended with another exit code than 0; the message holds the end of what it said.
+            KitError: it ended with another exit code; the message holds the end of what it said.
         """
         with self._opened() as log:
             log.write(f"\n$ {shlex.join(command)}\n")
@@ -48,7 +52,7 @@ class Shell:
             log.seek(before)
             errors = log.read()
             log.write(output)
-        if code:
+        if code not in codes:
             remedy = f"The whole output is in {self.log}." if self.log else None
             raise KitError(_explain(command, output, code, errors), remedy=remedy)
         return output
@@ -59,9 +63,9 @@ class Shell:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         return self.log.open("a+", encoding="utf-8")
 
-    def run_json(self, *command: str) -> dict[str, Any]:
+    def run_json(self, *command: str, codes: Collection[int] = (0,)) -> dict[str, Any]:
         """Run a command with `--json` and give the object on its last line."""
-        output = self.run(*command, "--json")
+        output = self.run(*command, "--json", codes=codes)
         try:
             result = json.loads(output.strip().splitlines()[-1])
         except (IndexError, json.JSONDecodeError):
