@@ -16,8 +16,9 @@ from deriva_ml_kit.cli.subcommand import program
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.ops.drift import attach_baseline, find_baseline, webhook, write_baseline
 from deriva_ml_kit.ops.drift.monitor import Compared, Monitored, models_of, monitor
+from deriva_ml_kit.ops.drift.response import outcome
 from deriva_ml_kit.ops.drift.webhook import TOKEN
-from deriva_ml_kit.ops.frames import read_frame
+from deriva_ml_kit.ops.frames import Batch, Origin, read_frame
 from deriva_ml_kit.ops.kinds import AssetType, Stage, WorkflowType
 from deriva_ml_kit.ops.operation import operation
 from deriva_ml_kit.script import Verdict
@@ -34,6 +35,26 @@ def trained(hospital: Any) -> tuple[str, str]:
     from hospital import classifier, train  # noqa: PLC0415
 
     return train(hospital, classifier(hospital))
+
+
+@pytest.fixture
+def typed(hospital: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Typed:
+    """A command of deriva-ml-ops as it is typed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> Verdict:
+        made = program("deriva-ml-ops", "", "")
+        subparsers = made.add_subparsers(required=True)
+        for command in (baseline, monitor_drift, monitor_labels):
+            command.add(subparsers)
+        where = ["--hostname", hospital.ml.host_name, "--catalog-id", str(hospital.ml.catalog_id)]
+        typed_words = [*map(str, words), *where]
+        monkeypatch.setattr(sys, "argv", ["deriva-ml-ops", *typed_words])
+        args = made.parse_args(typed_words)
+        found: Verdict = args.main(args)
+        return found
+
+    return run
 
 
 def test_a_training_writes_its_baseline_and_a_dry_run_leaves_nothing(hospital: Any) -> None:
@@ -54,21 +75,25 @@ def test_a_training_writes_its_baseline_and_a_dry_run_leaves_nothing(hospital: A
         write_baseline(execution, frame, dataset=hospital.testing.split("@")[0])
 
 
-def test_a_finished_training_gets_its_baseline_once(hospital: Any, trained: tuple[str, str]) -> None:
+def test_a_finished_training_gets_its_baseline_once(hospital: Any, trained: tuple[str, str], typed: Typed) -> None:
     execution, model = trained
     ml = hospital.ml
     with pytest.raises(UsageError, match=f"baseline --execution {execution}"):
         find_baseline(ml, model)
-    assert attach_baseline(ml, execution, dry_run=True)[1] is None
     made, rid = attach_baseline(ml, execution)
     assert [each.name for each in made.profile.features] == hospital.features
     assert {each.role for each in made.profile.columns} == {"feature", "prediction", "score"}
     assert {find_baseline(ml, of).rid for of in (execution, model, rid)} == {rid}
     with pytest.raises(UsageError, match=f"has the baseline {rid} already"):
         attach_baseline(ml, execution)
-    second, newer = attach_baseline(ml, execution, replace="fewer bins", bins=5)
+    with pytest.raises(UsageError, match="already"):
+        typed("baseline", "--execution", execution, "--dry-run")
+    words = ["baseline", "--execution", execution, "--replace", "fewer bins", "--bins", 5]
+    assert typed(*words, "--dry-run")["baseline"] == "not written: dry run"
+    newer = find_baseline(ml, typed(*words)["baseline"])
+    second = newer.document
     assert (second.replaces, second.reason, second.profile.bins) == (rid, "fewer bins", 5)
-    assert find_baseline(ml, model).rid == newer
+    assert find_baseline(ml, model).rid == newer.rid
     assert ml.lookup_execution(execution).status == "Uploaded"
 
 
@@ -122,26 +147,6 @@ def test_shifted_rows_of_a_log_have_drifted_and_others_models_rows_do_not_count(
         monitor(ml, Compared(compared.baseline, ("1-NONE",)), read_frame(log), dry_run=True)
 
 
-@pytest.fixture
-def typed(hospital: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Typed:
-    """A command of deriva-ml-ops as it is typed."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> Verdict:
-        made = program("deriva-ml-ops", "", "")
-        subparsers = made.add_subparsers(required=True)
-        for command in (baseline, monitor_drift, monitor_labels):
-            command.add(subparsers)
-        where = ["--hostname", hospital.ml.host_name, "--catalog-id", str(hospital.ml.catalog_id)]
-        typed_words = [*map(str, words), *where]
-        monkeypatch.setattr(sys, "argv", ["deriva-ml-ops", *typed_words])
-        args = made.parse_args(typed_words)
-        found: Verdict = args.main(args)
-        return found
-
-    return run
-
-
 def test_a_drift_is_told_and_starts_what_it_is_to_once(
     hospital: Any, trained: tuple[str, str], typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,24 +191,18 @@ def test_a_drift_is_told_and_starts_what_it_is_to_once(
 def test_no_data_is_never_ok(hospital: Any, trained: tuple[str, str], typed: Typed, tmp_path: Path) -> None:
     ml, (_, model) = hospital.ml, trained
     train = hospital.members(hospital.training)[hospital.features]
-    batches = {
-        "same": train.sample(frac=1.0, random_state=0),
-        "few": train[:20],
-        "without": train[hospital.features[1:]],
-    }
-    verdicts = {}
-    for name, frame in batches.items():
-        frame.to_csv(tmp_path / f"{name}.csv", index=False)
-        found = typed("monitor-drift", "--model", model, "--file", f"{name}.csv", "--dry-run")
-        verdicts[name] = (found["verdict"], found.exit_code)
-    assert verdicts["same"] == ("ok", 0)
-    assert verdicts["few"] == ("insufficient", 2)
-    assert verdicts["without"] == ("no_data", 2)
+    compared = Compared(find_baseline(ml, model))
+    batches = {"ok": train, "insufficient": train[:20], "no_data": train[hospital.features[1:]]}
+    for verdict, frame in batches.items():
+        batch = Batch(frame.reset_index(drop=True), Origin(kind="file", name=verdict, rows=len(frame)))
+        found = outcome(monitor(ml, compared, batch, dry_run=True))
+        assert (found["verdict"], found.exit_code) == (verdict, 0 if verdict == "ok" else 2)
     with ml.create_execution(workflow=hospital.workflow("Dataset_Management"), description="Empty") as exe:
         dataset = exe.create_dataset(dataset_types=["Testing"], description="Nothing")
     exe.commit_output_assets()
     found = typed("monitor-drift", "--model", model, "--dataset", f"{dataset.dataset_rid}@0.1.0")
     assert (found["verdict"], found.exit_code, found["new"]) == ("no_data", 2, True)
+    train[:20].to_csv(tmp_path / "few.csv", index=False)
     with pytest.raises(UsageError, match=r"gone.csv does not exist"):
         typed("monitor-drift", "--model", model, "--file", "gone.csv")
     with pytest.raises(UsageError, match="neither a model"):

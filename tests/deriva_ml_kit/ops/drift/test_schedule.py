@@ -6,10 +6,13 @@ import shutil
 import subprocess
 from configparser import ConfigParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from deriva_ml_kit.cli.ops import schedule_drift
+from deriva_ml_kit.cli.subcommand import program
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.ops.drift.schedule import Job, When, cron_line, github_workflow, systemd_units
 
@@ -81,3 +84,41 @@ def test_the_workflow_runs_the_command_and_holds_no_secret() -> None:
         for value in step.get("env", {}).values():
             assert re.fullmatch(r"\$\{\{ secrets\.[A-Z_]+ \}\}", value)
         assert step.get("uses") or "secrets." not in step["run"]  # only by the environment: scripts are logged
+
+
+def schedule(*words: str) -> dict[str, Any]:
+    """The command as it is typed, for a catalog that need not be there."""
+    made = program("deriva-ml-ops", "", "")
+    schedule_drift.add(made.add_subparsers(required=True))
+    args = made.parse_args(["schedule-drift", "--hostname", "data.example.org", "--catalog-id", "1", *words])
+    found: dict[str, Any] = args.main(args)
+    return found
+
+
+def test_the_command_writes_what_is_to_be_repeated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ["--write", "units", "--", "--model", "digits", "--dataset", "1-ABCD"]
+    found = schedule("--as", "systemd", "--every", "week", *given)
+    assert sorted(each.name for each in Path("units").iterdir()) == ["deriva-ml-drift.service", "deriva-ml-drift.timer"]
+    assert schedule("--as", "systemd", "--every", "week", *given) == found
+    assert (
+        "--hostname data.example.org --catalog-id 1 --model digits" in Path("units/deriva-ml-drift.service").read_text()
+    )
+    with pytest.raises(UsageError, match="is there and differs"):
+        schedule("--as", "systemd", "--every", "day", *given)
+    text = schedule("--as", "cron", "--json", *given[2:])["files"]["deriva-ml-drift.cron"]
+    assert text.startswith("30 6 * * * cd ") and str(tmp_path) in text
+
+
+def test_what_must_not_or_cannot_be_repeated_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    batch = ["--model", "digits", "--file", "x.csv"]
+    with pytest.raises(UsageError, match="file that others read"):
+        schedule("--as", "cron", "--", *batch, "--webhook", "https://hooks.example.org/s3cret")
+    with pytest.raises(UsageError, match="line break"):
+        schedule("--as", "cron", "--", *batch, "--on-drift", "a\nb")
+    with pytest.raises(UsageError, match="cannot reach it"):
+        schedule("--hostname", "localhost:8443", "--as", "github", "--", *batch)
+    with pytest.raises(SystemExit) as refused:
+        schedule("--as", "cron", "--", "--model", "digits")
+    assert refused.value.code == 2
