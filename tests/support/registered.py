@@ -95,10 +95,10 @@ def evaluate(of: Hospital, model: str, *, dataset: str | None = None, md5: str |
     return kept(of, report, model)
 
 
-def gate(of: Hospital, model: str, incumbent: str | None, verdict: str = "pass") -> str:
-    """A gate's report on a model; gives its RID."""
+def gate(of: Hospital, model: str, incumbent: str | None) -> str:
+    """The report of a gate that a model passed; gives its RID."""
     report = GateReport(
-        verdict=verdict,  # type: ignore[arg-type]
+        verdict="pass",
         candidate_rid=model,
         candidate_md5=of.ml.lookup_asset(model).md5,
         incumbent_rid=incumbent,

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from deriva_ml_kit.errors import KitError, UsageError
 from deriva_ml_kit.mainline import Asset, DerivaML
+from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.ops.gate.passing import passing_gate
-from deriva_ml_kit.ops.kinds import Stage, WorkflowType
+from deriva_ml_kit.ops.kinds import MODELS, Stage, WorkflowType
 from deriva_ml_kit.ops.operation import operation
 from deriva_ml_kit.ops.registry.events import Overtaken, known_state_of, move
 from deriva_ml_kit.ops.registry.files import StoredFiles
-from deriva_ml_kit.ops.registry.links import links_of, model_asset
+from deriva_ml_kit.ops.registry.links import links_of
 from deriva_ml_kit.ops.registry.registration import Incomplete, forced_text
 from deriva_ml_kit.ops.registry.serving import Serving, served
 from deriva_ml_kit.ops.registry.stages import NEXT, SOLE, Model, State, Step
@@ -127,7 +128,7 @@ def planned(
                 remedy=f"Judge it: uv run deriva-ml-ops gate --model {model_rid} --help",
             )
         evidence = evidence or gate.rid
-        assets.append(ml.lookup_asset(gate.rid))
+        assets.append(Asset(ml, gate.rid, MODELS))
 
     def decide(now: State) -> list[Step]:
         current = _model(now, model_rid)
@@ -292,7 +293,11 @@ def _unchanged(ml: DerivaML, model: Model) -> Asset:
     Raises:
         KitError: It is not.
     """
-    asset = model_asset(ml, model.rid)
+    rows = list(rows_with(ml.catalog, ml.ml_schema, MODELS, "RID", [model.rid]))
+    if not rows:
+        raise KitError(f"Model {model.rid} is gone from the catalog.")
+    row = rows[0]
+    asset = Asset(ml, model.rid, MODELS, row["Filename"] or "", row["URL"] or "", row["Length"], row["MD5"] or "")
     fault = StoredFiles(ml).fault_of(asset)
     if fault is None and asset.md5 != model.md5:
         fault = f"the catalog says MD5 {asset.md5} now, and {model.md5} when it was registered"
