@@ -129,7 +129,7 @@ def evaluate(
         )
     model = fetch_model(ml, model_rid, load=load)
     inputs = _inputs(ml, records, frame)
-    predicted = _predict(model, inputs, records, task)
+    predicted = predict(model, inputs, records, task)
     metrics = {} if dry_run else metrics_of(predicted)
     report = _report(ml, asset, records, predicted, metrics=metrics, latency=_latency(model, inputs))
     what = f"Evaluate {model_rid} ({asset.filename}) on {records.dataset}"
@@ -168,7 +168,19 @@ def _inputs(ml: DerivaML, records: Records, frame: pd.DataFrame | None) -> pd.Da
     return given.set_index("RID").loc[list(records.truth)]
 
 
-def _predict(model: Model, inputs: pd.DataFrame, records: Records, task: Task | None) -> Predicted:
+def predict(model: Model, inputs: pd.DataFrame, records: Records, task: Task | None = None) -> Predicted:
+    """What a model says of records.
+
+    Args:
+        model: The model.
+        inputs: Its columns, a row a record in their order.
+        records: The records.
+        task: Kind of answers; told from the model and the labels where not given.
+
+    Raises:
+        UsageError: A regression with labels or answers that are no numbers.
+        Faults: Columns are missing.
+    """
     truth = list(records.truth.values())
     said = model.predict(inputs)
     numeric = all(isinstance(each, int | float) and not isinstance(each, bool) for each in truth)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from deriva_ml_kit.errors import Faults, Undecidable, UsageError
 from deriva_ml_kit.ops.documents import fetch
 from deriva_ml_kit.ops.evaluation.documents import EvaluationReport
 from deriva_ml_kit.ops.evaluation.evaluate import Evaluation, evaluate
+from deriva_ml_kit.ops.evaluation.leaks import leaks, trained_on, trainings
+from deriva_ml_kit.ops.evaluation.records import read_records
 from deriva_ml_kit.ops.gate.documents import GateCriteria, GateReport
 from deriva_ml_kit.ops.gate.gate import Gated, gate
 from deriva_ml_kit.ops.gate.passing import passing_gate
@@ -116,6 +118,29 @@ def test_test_records_from_the_training_are_refused_by_rid(played: Played) -> No
         evaluate(ml, played.candidate, of.testing, table=TABLE, label="Patient", cluster="Label")
 
 
+def test_leaks_are_found_through_nested_datasets_and_earlier_trainings(played: Played) -> None:
+    """A training on a split as a whole has seen its training part; so has a model that began with an earlier one."""
+    ml, of = played.of.ml, played.of
+    rids = [pin.partition("@")[0] for pin in (of.training, of.testing)]
+    with ml.create_execution(workflow=of.workflow("Dataset_Management", "split"), description="Split") as exe:
+        split = exe.create_dataset(dataset_types=["Split"], description="Both parts")
+        split.add_dataset_members({"Dataset": rids})
+        whole = f"{split.dataset_rid}@{split.release(bump='minor', description='As split')}"
+    exe.commit_output_assets()
+    training, later = train(replace(of, training=whole), classifier(of, seed=3), assets=(played.candidate,))
+    model = ml.lookup_asset(later)
+    assert trainings(ml, model) == [training, played.training]
+    assert [(each.execution, f"{each.dataset}@{each.version}") for each in trained_on(ml, model)] == [
+        (played.training, of.training),
+        (training, whole),
+    ]
+    of_training = read_records(ml, of.training, table=TABLE, label="Label", cluster=None)
+    seen = leaks(ml, model, of_training)
+    assert [(each.dataset, len(each.rids)) for each in seen] == [(of.training, 400), (whole, 400)]
+    of_testing = read_records(ml, of.testing, table=TABLE, label="Label", cluster="Patient")
+    assert leaks(ml, model, of_testing) == []
+
+
 def test_what_cannot_be_evaluated_on_is_refused_before_anything_is_written(played: Played) -> None:
     ml, of = played.of.ml, played.of
     rid = of.testing.partition("@")[0]
@@ -145,6 +170,26 @@ def test_what_cannot_be_evaluated_on_is_refused_before_anything_is_written(playe
     assert len(list(ml.find_executions())) == before
 
 
+def test_records_without_label_or_group_are_listed(played: Played) -> None:
+    ml, of = played.of.ml, played.of
+    without, rid = of.rows["RID"][400], of.testing.partition("@")[0]
+    path = f"/attributegroup/hospital:{TABLE}/RID;mean_radius"
+    ml.catalog.put(path, json=[{"RID": without, "mean_radius": None}])
+    with ml.create_execution(workflow=of.workflow("Dataset_Management", "fix"), description="Fix"):
+        dataset = ml.lookup_dataset(rid)
+        dataset.mark_dev("a value is missing")
+        version = dataset.release(bump="patch", description="Without a value")
+    good = {"table": TABLE, "label": "Label", "cluster": None}
+    for change, told in (
+        ({"label": "mean_radius"}, "has no mean_radius"),
+        ({"cluster": "mean_radius"}, "belongs to no"),
+    ):
+        with pytest.raises(Faults) as refused:
+            read_records(ml, f"{rid}@{version}", **{**good, **change})
+        assert [(told in str(fault), fault.value) for fault in refused.value.faults] == [(True, without)]
+    assert read_records(ml, of.testing, **{**good, "label": "mean_radius"}).truth[without] is not None  # as it was then
+
+
 def test_a_dry_run_is_no_look(played: Played) -> None:
     ml = played.of.ml
     found = evaluate(ml, played.candidate, played.of.testing, table=TABLE, label="Label", dry_run=True)
@@ -171,7 +216,8 @@ def typed(
 
 def test_it_can_be_judged_again_from_the_catalog_alone(played: Played, typed: Any, tmp_path: Path) -> None:
     code, found = typed("gate", "--again", str(played.gated.report_rid), "--page", str(tmp_path / "gate.html"))
-    assert (code, found["same"], found["verdict"], found["differences"]) == (0, True, "pass", [])
+    assert code == 0, found
+    assert (found["same"], found["verdict"], found["differences"]) == (True, "pass", [])
     assert "balanced_accuracy" in (tmp_path / "gate.html").read_text()
 
 
@@ -180,7 +226,8 @@ def test_criteria_from_after_the_training_do_not_bind_it(played: Played, typed: 
     assert register_criteria(ml, asked) == played.criteria  # the same file is the same asset
     late = register_criteria(ml, asked.model_copy(update={"reason": "now that the metrics are known"}))
     code, found = typed("gate", "--model", played.candidate, "--no-incumbent", "--criteria", str(late), "--dry-run")
-    assert (code, found["verdict"], found["gate_rid"]) == (1, "fail", None)
+    assert code == 1, found
+    assert (found["verdict"], found["gate_rid"]) == ("fail", None)
     failed = {check["id"] for check in found["checks"] if check["status"] == "fail"}
     assert failed == {"criteria.before_training", "criteria.before_metrics", "criteria.input"}
 
