@@ -371,14 +371,6 @@ def test_a_reply_takes_less_than_a_millisecond(history: History, made: Callable[
     assert sorted(taken)[100] < 1e-3
 
 
-@pytest.mark.parametrize("content", [None, b"nonsense" * 200, b""])
-def test_what_is_no_store_is_refused(tmp_path: Path, content: bytes | None) -> None:
-    if content is not None:
-        (tmp_path / "x.sqlite").write_bytes(content)
-    with pytest.raises(UsageError, match=r"x\.sqlite"):
-        OnlineStore(tmp_path / "x.sqlite")
-
-
 @pytest.fixture
 def typed(history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """A command of deriva-ml-ops in a folder that defines the features; gives its result."""
