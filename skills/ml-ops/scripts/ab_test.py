@@ -24,6 +24,7 @@ from deriva_ml_kit.ops.abtest.judging import survey
 from deriva_ml_kit.ops.abtest.looking import look, open_plan, told, told_of_survey
 from deriva_ml_kit.ops.abtest.registering import find_plan
 from deriva_ml_kit.ops.abtest.rows import Rows, joined, prepared
+from deriva_ml_kit.ops.access import connect
 from deriva_ml_kit.ops.frames import read_frame
 
 
@@ -45,7 +46,7 @@ def rows(ml: DerivaML, plan: AbTestPlan, answers: str, outcomes: str) -> Rows:
 
 def main(args: argparse.Namespace) -> Mapping[str, Any]:
     """Look, and keep what was found; in a dry run only check whether the rows can be judged."""
-    ml = DerivaML(args.hostname, args.catalog_id)
+    ml = connect(args.hostname, args.catalog_id)
     stored = open_plan(ml, find_plan(ml, args.plan))
     data = rows(ml, stored.document, args.answers, args.outcomes)
     if args.dry_run:

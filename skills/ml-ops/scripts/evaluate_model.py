@@ -16,6 +16,7 @@ from typing import Any
 
 from deriva_ml_kit import script
 from deriva_ml_kit.mainline import DerivaML
+from deriva_ml_kit.ops.access import connect
 from deriva_ml_kit.ops.evaluation.evaluate import evaluate
 
 # isort: split
@@ -35,7 +36,7 @@ def inputs(ml: DerivaML, dataset: str, table: str) -> pd.DataFrame:
 
 def main(args: argparse.Namespace) -> Mapping[str, Any]:
     """Predict, compare, write both down."""
-    ml = DerivaML(args.hostname, args.catalog_id)
+    ml = connect(args.hostname, args.catalog_id)
     workflow = ml.create_workflow(
         name="Evaluate model", workflow_type=args.workflow_type, description="Predicts a test dataset, and compares"
     )

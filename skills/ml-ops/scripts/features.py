@@ -40,7 +40,7 @@ def features(raw: pd.DataFrame) -> pd.DataFrame:
 
 def main(args: argparse.Namespace) -> Mapping[str, Any]:
     """Make the features, compare them with those of single records, keep the table."""
-    from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415  (a server that imports this module needs no catalog)
+    from deriva_ml_kit.ops.access import connect  # noqa: PLC0415  (a server that imports this module needs no catalog)
     from deriva_ml_kit.ops.features import load_transform  # noqa: PLC0415
     from deriva_ml_kit.ops.features.keeping import keep_transformed  # noqa: PLC0415
     from deriva_ml_kit.ops.features.transform import assert_alone_is_among_others  # noqa: PLC0415
@@ -48,7 +48,7 @@ def main(args: argparse.Namespace) -> Mapping[str, Any]:
     from deriva_ml_kit.ops.operation import operation  # noqa: PLC0415
 
     transform = load_transform(Path(__file__))
-    ml = DerivaML(args.hostname, args.catalog_id)
+    ml = connect(args.hostname, args.catalog_id)
     batch = read_frame(args.data, ml, table=args.table)
     made = transform(batch.frame)
     tried = assert_alone_is_among_others(transform, batch.frame)

@@ -17,6 +17,7 @@ from typing import Any
 
 from deriva_ml_kit import script
 from deriva_ml_kit.mainline import DerivaML
+from deriva_ml_kit.ops.access import connect
 from deriva_ml_kit.ops.features import FeatureStore
 from deriva_ml_kit.ops.features.keeping import keep, refuse_silent_changes
 from deriva_ml_kit.ops.operation import operation
@@ -41,7 +42,7 @@ def events(ml: DerivaML, source: str, feature_refs: list[str]) -> pd.DataFrame:
 
 def main(args: argparse.Namespace) -> Mapping[str, Any]:
     """Join, and keep the table."""
-    ml = DerivaML(args.hostname, args.catalog_id)
+    ml = connect(args.hostname, args.catalog_id)
     feature_refs = args.features or FEATURES
     events_df = events(ml, args.events, feature_refs)
     feature_store = FeatureStore(ml, args.definitions)

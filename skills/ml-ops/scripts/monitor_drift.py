@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 
 from deriva_ml_kit import script
-from deriva_ml_kit.mainline import DerivaML
+from deriva_ml_kit.ops.access import connect
 from deriva_ml_kit.ops.drift import Settings, find_baseline, metrics
 from deriva_ml_kit.ops.drift.monitor import Compared, models_of, monitor, read_batch
 from deriva_ml_kit.ops.drift.response import outcome, respond
@@ -52,7 +52,7 @@ SETTINGS = Settings(alpha=0.05, investigate=0.1, drift=0.2, group_by=GROUP_BY, t
 def main(args: argparse.Namespace) -> Mapping[str, Any]:
     """Read the batch, compare it, keep what was found, tell it, start what follows from a drift."""
     told = webhook(args.webhook)  # first of all: it takes the address out of what executions record
-    ml = DerivaML(args.hostname, args.catalog_id)
+    ml = connect(args.hostname, args.catalog_id)
     baseline = find_baseline(ml, args.model)
     batch = read_batch(ml, args.batch, baseline.document, table=TABLE)
     found = monitor(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from deriva_ml_kit import script
-from deriva_ml_kit.mainline import DerivaML
+from deriva_ml_kit.ops.access import connect
 from deriva_ml_kit.ops.serving.batch import Into, predict_dataset
 from deriva_ml_kit.ops.serving.bundle import chosen, fetch_bundle
 
@@ -51,7 +51,7 @@ def transform(raw: pd.DataFrame) -> pd.DataFrame:
 
 def main(args: argparse.Namespace) -> Mapping[str, Any]:
     """Fetch the model, try it, let it answer."""
-    ml = DerivaML(args.hostname, args.catalog_id)
+    ml = connect(args.hostname, args.catalog_id)
     workflow = ml.create_workflow(
         name=Path(__file__).stem, workflow_type=args.workflow_type, description="Predictions for a dataset version"
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 from deriva_ml_kit import script
 from deriva_ml_kit.cli.ops import serve
-from deriva_ml_kit.mainline import DerivaML
+from deriva_ml_kit.ops.access import connect
 from deriva_ml_kit.ops.serving.upload import upload_logs
 
 # isort: split
@@ -54,7 +54,7 @@ def main(args: argparse.Namespace) -> Mapping[str, Any]:
     done = serve.serve(args, load=load, transform=transform)
     if not args.upload or args.export:
         return done
-    ml = DerivaML(args.hostname, args.catalog_id)
+    ml = connect(args.hostname, args.catalog_id)
     workflow = ml.create_workflow(
         name=Path(__file__).stem, workflow_type=args.workflow_type, description="Serves a model over HTTP"
     )

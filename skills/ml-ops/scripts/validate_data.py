@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from deriva_ml_kit import script
-from deriva_ml_kit.mainline import DerivaML
+from deriva_ml_kit.ops.access import connect
 from deriva_ml_kit.ops.frames import read_frame
 from deriva_ml_kit.ops.operation import operation
 from deriva_ml_kit.ops.pipeline.checks import Failure, read_rules
@@ -48,7 +48,7 @@ def checks(frame: pd.DataFrame) -> list[Failure]:
 def main(args: argparse.Namespace) -> Mapping[str, Any]:
     """Read the rows, check them, keep the report."""
     rules = read_rules(args.rules)
-    ml = DerivaML(args.hostname, args.catalog_id)
+    ml = connect(args.hostname, args.catalog_id)
     workflow = ml.create_workflow(
         name="Validate data", workflow_type=args.workflow_type, description="Checks the rows of a dataset version"
     )

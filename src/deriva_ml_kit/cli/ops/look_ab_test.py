@@ -60,13 +60,11 @@ def add(subparsers: Subparsers) -> None:
 
 def main(args: argparse.Namespace) -> dict[str, Any]:
     """Look, or check the rows only."""
-    where = place.required(args, place.root())
-    from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415  (takes seconds)
     from deriva_ml_kit.ops.abtest.judging import survey  # noqa: PLC0415
     from deriva_ml_kit.ops.abtest.looking import look, open_plan, told, told_of_survey  # noqa: PLC0415
     from deriva_ml_kit.ops.abtest.registering import find_plan  # noqa: PLC0415
 
-    ml = DerivaML(where.hostname, where.catalog_id)
+    ml = place.connect(args)
     stored = open_plan(ml, find_plan(ml, args.plan))
     rows = _rows(args, ml, stored.document)
     if args.dry_run:

@@ -153,12 +153,10 @@ def _told(plan: AbTestPlan) -> dict[str, Any]:
 
 def _register(args: argparse.Namespace, plan: AbTestPlan) -> dict[str, Any]:
     root = place.root()
-    where = place.required(args, root)
-    from deriva_ml_kit.mainline import DerivaML  # noqa: PLC0415  (takes seconds)
     from deriva_ml_kit.ops.abtest.design import design_file, design_text  # noqa: PLC0415
     from deriva_ml_kit.ops.abtest.registering import register  # noqa: PLC0415
 
-    ml = DerivaML(where.hostname, where.catalog_id)
+    ml = place.connect(args)
     found = register(ml, plan, dry_run=args.dry_run)
     result = _told(plan)
     if found.rid is None:

@@ -311,7 +311,8 @@ def test_without_the_key_the_first_one_counts_and_setup_says_so(hospital: Any, m
     (key,) = [key for key in table.keys if {column.name for column in key.unique_columns} == set(KEY)]
     key.drop()
     stale = state_of(ml, "keyless")
-    one, two = many[2], many[3]
+    # One execution takes one step of a model: these pairs took none in the race.
+    one, two = (many[2][0], many[13][1]), (many[3][0], many[12][1])
     move(ml, "keyless", one[0], lambda _: [Step(two[1], "0", Stage.CANDIDATE, "new")])
     with pytest.raises(Overtaken, match=f"execution {one[0]} moved {two[1]}"):
         move(ml, "keyless", two[0], lambda _: [Step(one[1], "0", Stage.CANDIDATE, "new")], first=stale)
