@@ -27,6 +27,8 @@ TEMPLATES = {
     "basic": ROOT / "skills/execution-lifecycle/scripts/basic_execution.py",
     "dev": ROOT / "skills/model-development-workflow/scripts/make_dev_dataset.py",
     "drift": ROOT / "skills/ml-ops/scripts/monitor_drift.py",
+    "predict": ROOT / "skills/ml-ops/scripts/predict_batch.py",
+    "serve": ROOT / "skills/ml-ops/scripts/serve_model.py",
 }
 IMAGES = 12
 _feature_numbers = itertools.count(1)

@@ -26,7 +26,8 @@ golden records are reproduced: until then /ready says why not, and the server st
 
 Every answer is a line of the log before it is sent. `upload-predictions` stores closed files of the log in the catalog.
 
-With --candidate a second model stands by: --split FILE says which share of the units it answers (canary), and whether
+With --candidate a second model stands by (where it cannot be used, /ready tells and the first one answers everybody):
+--split FILE says which share of the units it answers (canary), and whether
 it sees what the first one answers (shadow: a process of its own behind a bounded queue, which never touches an answer).
 The file is read again when it changes; `rollout` writes it.
 
@@ -112,12 +113,13 @@ def serve(args: argparse.Namespace, *, load: Any = None, transform: Any = None) 
     if args.split and not args.candidate:
         raise UsageError("--split needs a --candidate to split with.")
     if args.export:
-        bundle = _fetched(args, args.export)
+        bundle = _model(args, args.export)
         return {"folder": str(args.export), **bundle.manifest.model_dump(mode="json")}
     with _told(), tempfile.TemporaryDirectory(prefix="deriva-ml-serve-") as folder:
         settings = Settings(
-            find=lambda: _find(args, Path(folder)),
+            find=lambda: _model(args, Path(folder) / "model"),
             log=args.log,
+            candidate=(lambda: _candidate(args, Path(folder) / "candidate")) if args.candidate else None,
             load=load,
             transform=transform,
             refuse_unseen=args.refuse_unseen,
@@ -138,27 +140,16 @@ def tried(args: argparse.Namespace, *, load: Any = None, transform: Any = None) 
     from deriva_ml_kit.ops.serving.bundle import load_bundle  # noqa: PLC0415  (takes seconds)
 
     with tempfile.TemporaryDirectory(prefix="deriva-ml-serve-") as folder:
-        loaded = [
-            load_bundle(each, load=load, transform=transform) for each in _find(args, Path(folder)) if each is not None
-        ]
+        found = [_model(args, Path(folder) / "model")]
+        if args.candidate:
+            found.append(_candidate(args, Path(folder) / "candidate"))
+        loaded = [load_bundle(each, load=load, transform=transform) for each in found]
     faults = [fault for each in loaded for fault in each.faults]
     golden = {each.bundle.manifest.model_rid: str(each.reproduction) for each in loaded if each.reproduction}
     return Verdict({"ready": not faults, "faults": faults, "golden": golden}, int(bool(faults)))
 
 
-def _find(args: argparse.Namespace, folder: Path) -> tuple[Bundle, Bundle | None]:
-    """The model, and the candidate."""
-    from deriva_ml_kit.ops.serving.bundle import fetch_bundle, open_bundle  # noqa: PLC0415
-
-    first = _fetched(args, folder / "model")
-    if not args.candidate:
-        return first, None
-    if Path(args.candidate).is_dir():
-        return first, open_bundle(Path(args.candidate))
-    return first, fetch_bundle(place.connect(args), args.candidate, folder / "candidate")
-
-
-def _fetched(args: argparse.Namespace, folder: Path) -> Bundle:
+def _model(args: argparse.Namespace, folder: Path) -> Bundle:
     from deriva_ml_kit.ops.serving.bundle import chosen, fetch_bundle, open_bundle  # noqa: PLC0415
 
     if args.folder:
@@ -166,6 +157,14 @@ def _fetched(args: argparse.Namespace, folder: Path) -> Bundle:
     ml = place.connect(args)
     served = chosen(ml, args.model) if args.model else None
     return fetch_bundle(ml, served.model_rid if served else args.rid, folder, served=served)
+
+
+def _candidate(args: argparse.Namespace, folder: Path) -> Bundle:
+    from deriva_ml_kit.ops.serving.bundle import fetch_bundle, open_bundle  # noqa: PLC0415
+
+    if Path(args.candidate).is_dir():
+        return open_bundle(Path(args.candidate))
+    return fetch_bundle(place.connect(args), args.candidate, folder)
 
 
 @contextmanager

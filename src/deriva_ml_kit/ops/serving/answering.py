@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,10 @@ class Answerer:
         self.types = dict(types)
         self.transform = transform
         self._seen = dict(seen or {})
+
+    def given(self, names: Iterable[str]) -> Answerer:
+        """The same for rows that come in another order of columns."""
+        return Answerer(self.model, {name: self.types[name] for name in names}, self.transform, self._seen)
 
     def answer(self, rows: Sequence[Sequence[Any]]) -> list[Answer]:
         """Answer rows; those that make the model fail fail alone."""

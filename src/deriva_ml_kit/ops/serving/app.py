@@ -79,7 +79,12 @@ def create_app(settings: Settings) -> FastAPI:
         golden = {
             arm: str(model.reproduction) for arm, model in service.models.items() if model.reproduction is not None
         }
-        answer = {"ready": not service.faults, "faults": service.faults, "golden": golden}
+        answer = {
+            "ready": not service.faults,
+            "faults": service.faults,
+            "candidate_faults": service.candidate_faults,
+            "golden": golden,
+        }
         return _json(answer, NOT_READY if service.faults else 200)
 
     @app.get("/info")
@@ -99,7 +104,10 @@ def create_app(settings: Settings) -> FastAPI:
     async def metrics() -> Response:
         """Counts."""
         shadow = service.shadow
-        gauges = {"ready": ("Whether the model may be asked", float(not service.faults))}
+        gauges = {
+            "ready": ("Whether the model may be asked", float(not service.faults)),
+            "candidate": ("Whether a candidate stands by", float(CANARY in service.models)),
+        }
         counters = {"shadow_dropped": ("Records that the shadow did not see", float(shadow.dropped))} if shadow else {}
         if shadow:
             gauges["shadow_waiting"] = ("Records that wait for the shadow", float(shadow.waiting))

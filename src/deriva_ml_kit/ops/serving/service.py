@@ -6,9 +6,9 @@ import asyncio
 import gc
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,8 +40,9 @@ class Settings:
     """How a model is served.
 
     Attributes:
-        find: Gives the folder of the model, and of a candidate if there is one; may take long, may fail.
+        find: Gives the folder of the model; may take long, may fail.
         log: Folder of the prediction log.
+        candidate: Gives the folder of a second model, which stands by.
         load: Reads a model's file; joblib's where not given.
         transform: Makes features of raw records, as in the training.
         split: Gives the split between model and candidate that holds now.
@@ -53,8 +54,9 @@ class Settings:
         patience: Seconds that a request may take to arrive, and the shadow to finish at the end.
     """
 
-    find: Callable[[], tuple[Bundle, Bundle | None]]
+    find: Callable[[], Bundle]
     log: Path
+    candidate: Callable[[], Bundle] | None = None
     load: Load | None = None
     transform: Transform | None = None
     split: Callable[[], Split] = unsplit
@@ -72,6 +74,7 @@ class Service:
     Attributes:
         models: Arm to model, those that were loaded.
         faults: Why nothing is answered; empty when it is ready.
+        candidate_faults: Why the candidate is not there, which keeps nobody from being answered.
         schema: What a request may say, once it is known.
         metrics: What was counted.
         shadow: The candidate's process, where there is a candidate.
@@ -81,6 +84,7 @@ class Service:
         self.settings = settings
         self.models: dict[str, Loaded] = {}
         self.faults = ["the model is being loaded"]
+        self.candidate_faults: list[str] = []
         self.schema: Schema | None = None
         self.metrics = Metrics()
         self.shadow: Shadow | None = None
@@ -89,44 +93,58 @@ class Service:
         self._lines = PredictionLog(settings.log)
 
     async def prepare(self) -> None:
-        """Load the models, again and again until they are found; what they answer wrongly does not change by trying."""
+        """Load the model, again and again until it is found; what it answers wrongly does not change by trying."""
         while True:
             try:
-                model, candidate = await asyncio.to_thread(self.settings.find)
-                loaded = [await asyncio.to_thread(self._load, each) for each in (model, candidate) if each]
+                model = await asyncio.to_thread(self._load, self.settings.find)
                 break
             except Exception as error:  # the server stays up and says why it is not ready
-                self.faults = [f"{type(error).__name__}: {error}"]
-                _log.error("not ready: %s", error)
+                self.faults = [_said(error)]
+                _log.error("not ready: %s", self.faults[0])
                 await asyncio.sleep(self.settings.retry)
-        self.models = dict(zip((PRODUCTION, CANARY), loaded, strict=False))
-        self.faults = [fault for each in loaded for fault in each.faults] or self._disagreement()
-        if self.faults:
+        self.models[PRODUCTION] = model
+        if model.answerer is None or model.faults:
+            self.faults = model.faults
             _log.error("not ready: %s", "; ".join(self.faults))
             return
-        first = self.models[PRODUCTION]
-        assert first.answerer is not None
-        self.schema = Schema(first.answerer.types, first.seen, most=self.settings.most)
-        for arm, each in self.models.items():
-            assert each.answerer is not None
-            pool = ThreadPoolExecutor(1, thread_name_prefix=arm) if each.seconds > SLOW else None
-            self._pools[arm] = pool
-            self._queues[arm] = Queue(each.answerer.answer, pool, self.settings.waiting)
-        if candidate:
-            self.shadow = Shadow(candidate.folder, load=self.settings.load, transform=self.settings.transform)
+        self._stand(PRODUCTION, model)
+        if self.settings.candidate:
+            await self._prepare_candidate(self.settings.candidate, model.answerer.types)
         # What was loaded stays; looking through it for garbage would stop all answers for a tenth of a second.
         gc.collect()
         gc.freeze()
+        self.schema = Schema(model.answerer.types, model.seen, most=self.settings.most)
+        self.faults = []
         _log.info("ready: %s", {arm: each.bundle.manifest.model_rid for arm, each in self.models.items()})
 
-    def _load(self, bundle: Bundle) -> Loaded:
-        return load_bundle(bundle, load=self.settings.load, transform=self.settings.transform)
+    async def _prepare_candidate(self, find: Callable[[], Bundle], types: Mapping[str, str]) -> None:
+        """Load the candidate; where that fails, the model in production answers everybody."""
+        try:
+            candidate = await asyncio.to_thread(self._load, find)
+            self.candidate_faults = candidate.faults
+            if candidate.answerer and candidate.answerer.types != types:  # a request does not know who answers it
+                other = sorted({name for name, _ in candidate.answerer.types.items() ^ types.items()})
+                self.candidate_faults = [
+                    f"the candidate takes other columns, or other types of them: {', '.join(other)}"
+                ]
+        except Exception as error:
+            self.candidate_faults = [_said(error)]
+        if self.candidate_faults:
+            _log.error("no candidate: %s", "; ".join(self.candidate_faults))
+            return
+        assert candidate.answerer is not None
+        self._stand(CANARY, replace(candidate, answerer=candidate.answerer.given(types)))
+        how = self.settings
+        self.shadow = Shadow(candidate.bundle.folder, tuple(types), load=how.load, transform=how.transform)
 
-    def _disagreement(self) -> list[str]:
-        """Model and candidate must take the same records, since a request does not know who answers it."""
-        types = [each.answerer.types for each in self.models.values() if each.answerer]
-        other = sorted({name for name, _ in set(types[0].items()) ^ set(types[-1].items())})
-        return [f"model and candidate take other columns, or other types of them: {', '.join(other)}"] if other else []
+    def _load(self, find: Callable[[], Bundle]) -> Loaded:
+        return load_bundle(find(), load=self.settings.load, transform=self.settings.transform)
+
+    def _stand(self, arm: str, model: Loaded) -> None:
+        assert model.answerer is not None
+        pool = ThreadPoolExecutor(1, thread_name_prefix=arm) if model.seconds > SLOW else None
+        self.models[arm], self._pools[arm] = model, pool
+        self._queues[arm] = Queue(model.answerer.answer, pool, self.settings.waiting)
 
     async def answer(self, asked: Sequence[Asked]) -> list[Prediction]:
         """Answer records, and log what was answered.
@@ -200,3 +218,7 @@ class Service:
         for pool in filter(None, self._pools.values()):
             pool.shutdown()
         self._lines.close()
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -23,18 +23,23 @@ class Shadow:
 
     Args:
         folder: Folder of the candidate.
+        names: Columns of the rows that it will be shown.
         load, transform: As of the server; they are found by name in the process, so they stand in a module.
         limit: Most rows that wait; what comes then is dropped and counted.
     """
 
     def __init__(
-        self, folder: Path, *, load: Load | None = None, transform: Transform | None = None, limit: int = WAITING
+        self,
+        folder: Path,
+        names: Sequence[str],
+        *,
+        load: Load | None = None,
+        transform: Transform | None = None,
+        limit: int = WAITING,
     ) -> None:
-        self._pool = ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(folder, load, transform)
-        )
+        given = (folder, tuple(names), load, transform)
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=given)
         self._queue = Queue(_answer, self._pool, limit)
-        self.failed = 0
 
     @property
     def dropped(self) -> int:
@@ -62,15 +67,16 @@ class Shadow:
     async def close(self, seconds: float) -> None:
         """Let it finish what waits, but not for longer."""
         await self._queue.drained(seconds)
-        for process in list((self._pool._processes or {}).values()):
+        for process in list((self._pool._processes or {}).values()):  # one that hangs would keep the server from ending
             process.terminate()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin(folder: Path, load: Load | None, transform: Transform | None) -> None:
+def _begin(folder: Path, names: tuple[str, ...], load: Load | None, transform: Transform | None) -> None:
     global _answerer  # noqa: PLW0603  (the one thing that this process is for)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when it ends
-    _answerer = load_bundle(open_bundle(folder), load=load, transform=transform).answerer
+    loaded = load_bundle(open_bundle(folder), load=load, transform=transform)
+    _answerer = loaded.answerer.given(names) if loaded.answerer else None
 
 
 def _answer(rows: Rows) -> list[Answer]:

@@ -18,6 +18,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from tumours import Client, classifier, exported, serving, tumours
 
@@ -33,7 +34,7 @@ from deriva_ml_kit.ops.serving.split import Split
 
 RAW, _ = tumours()
 MODEL = classifier()
-WEAK = classifier(2)
+WEAK = clone(classifier(2)).fit(RAW[RAW.columns[::-1]] * (np.arange(30) > 27), tumours()[1])
 FEATURES = ["body", "features"]
 RECORDS: list[dict[str, Any]] = RAW.to_dict("records")  # type: ignore[assignment]
 
@@ -45,14 +46,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def candidate(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return exported(tmp_path_factory.mktemp("candidate"), WEAK, RAW, rid="1-WEAK")
+    turned = RAW[RAW.columns[::-1]]  # columns in another order are the same columns
+    return exported(tmp_path_factory.mktemp("candidate"), WEAK, turned, rid="1-WEAK")
 
 
 @pytest.fixture(scope="module")
 def client(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    settings = Settings(
-        find=lambda: (bundle, None), log=tmp_path_factory.mktemp("log"), largest=100_000, most=20, patience=1
-    )
+    settings = Settings(find=lambda: bundle, log=tmp_path_factory.mktemp("log"), largest=100_000, most=20, patience=1)
     with serving(settings) as client:
         client.until("/ready", 200)
         yield client
@@ -172,7 +172,7 @@ def test_counts_are_openmetrics(client: Client) -> None:
 
 
 def test_every_answer_is_in_the_log_after_the_end(bundle: Bundle, tmp_path: Path) -> None:
-    with serving(Settings(find=lambda: (bundle, None), log=tmp_path)) as client:
+    with serving(Settings(find=lambda: bundle, log=tmp_path)) as client:
         client.until("/ready", 200)
 
         def ask(number: int) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def test_every_answer_is_in_the_log_after_the_end(bundle: Bundle, tmp_path: Path
 
 
 def test_values_never_seen_are_refused_where_that_is_asked_for(bundle: Bundle, tmp_path: Path) -> None:
-    with serving(Settings(find=lambda: (bundle, None), log=tmp_path, refuse_unseen=True)) as client:
+    with serving(Settings(find=lambda: bundle, log=tmp_path, refuse_unseen=True)) as client:
         client.until("/ready", 200)
         refused = client.predict({"features": RECORDS[0] | {"mean_radius": 400.0}})
         assert client.predict({"features": RECORDS[0]}).status_code == 200
@@ -212,11 +212,11 @@ def test_values_never_seen_are_refused_where_that_is_asked_for(bundle: Bundle, t
 def test_a_model_that_is_not_there_is_waited_for(bundle: Bundle, tmp_path: Path) -> None:
     tries = Counter[str]()
 
-    def find() -> tuple[Bundle, None]:
+    def find() -> Bundle:
         tries["all"] += 1
         if tries["all"] < 3:
             raise UsageError("No model tumours is in Production.")
-        return bundle, None
+        return bundle
 
     with serving(Settings(find=find, log=tmp_path, retry=0.2)) as client:
         answer = client.until("/ready", 503)
@@ -234,7 +234,7 @@ def test_a_model_that_answers_otherwise_than_in_training_is_not_served(bundle: B
         estimator[-1].intercept_ = estimator[-1].intercept_ + 0.01
         return estimator
 
-    with serving(Settings(find=lambda: (bundle, None), log=tmp_path, load=load)) as client:
+    with serving(Settings(find=lambda: bundle, log=tmp_path, load=load)) as client:
         answer = loaded(client, 503)
         assert client.predict({"features": RECORDS[0]}).status_code == 503
     assert "50 golden records are not reproduced" in answer["faults"][0]
@@ -274,7 +274,7 @@ def test_features_are_made_by_the_code_of_the_training(tmp_path: Path) -> None:
     estimator = LogisticRegression(max_iter=2000).fit(transform(people), people["height"] > 1.7)
     folder = exported(tmp_path / "model", estimator, people, transform=transform)
     (expected,) = estimator.predict(pd.DataFrame({"cm": [190.0], "male": [1], "age": [126]}))
-    with serving(Settings(find=lambda: (folder, None), log=tmp_path / "log", transform=transform)) as client:
+    with serving(Settings(find=lambda: folder, log=tmp_path / "log", transform=transform)) as client:
         client.until("/ready", 200)
         answer = client.predict({"features": {"height": 1.9, "sex": "m", "born": 1900}})
         wrong = client.predict({"features": {"height": 1.9, "sex": "m", "born": 1990.5}})
@@ -288,7 +288,9 @@ def test_features_are_made_by_the_code_of_the_training(tmp_path: Path) -> None:
 def test_units_keep_their_arm_and_the_split_can_change(bundle: Bundle, candidate: Bundle, tmp_path: Path) -> None:
     split = [Split(salt="r", share=0.3)]
     units = [f"S{number}" for number in range(60)]
-    with serving(Settings(find=lambda: (bundle, candidate), log=tmp_path, split=lambda: split[0])) as client:
+    with serving(
+        Settings(find=lambda: bundle, candidate=lambda: candidate, log=tmp_path, split=lambda: split[0])
+    ) as client:
         client.until("/ready", 200)
         content = [{"features": RECORDS[n], "unit": unit} for n, unit in enumerate(units)]
         first, again = client.predict(content).json(), client.predict(content).json()
@@ -299,19 +301,26 @@ def test_units_keep_their_arm_and_the_split_can_change(bundle: Bundle, candidate
     assert [each["arm"] for each in first] == [Split(salt="r", share=0.3).arm(unit) for unit in units]
     assert [each["arm"] for each in first] == [each["arm"] for each in again]
     assert {each["arm"] for each in all_of_it} == {"canary"}
-    expected = {"production": MODEL.predict(RAW[:60]), "canary": WEAK.predict(RAW[:60])}
+    expected = {"production": MODEL.predict(RAW[:60]), "canary": WEAK.predict(RAW[RAW.columns[::-1]][:60])}
     assert [each["prediction"] for each in first] == [expected[each["arm"]][n] for n, each in enumerate(first)]
     assert {each["model_rid"] for each in all_of_it} == {"1-WEAK"}
     assert 60 < sum(each["arm"] == "canary" for each in nameless) < 140
     assert Counter(each.arm for each in logged(tmp_path))["canary"] > 60
 
 
-def test_a_candidate_of_other_columns_cannot_stand_by(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_candidate_that_cannot_be_used_keeps_nobody_from_being_answered(bundle: Bundle, tmp_path: Path) -> None:
     raw = RAW.rename(columns={"mean_radius": "radius"})
     other = exported(tmp_path / "other", classifier(mean_radius="radius"), raw, rid="1-OTHR")
-    with serving(Settings(find=lambda: (bundle, other), log=tmp_path / "log")) as client:
-        answer = loaded(client, 503)
-    assert answer["faults"] == ["model and candidate take other columns, or other types of them: mean_radius, radius"]
+    split = Split(salt="r", share=1.0, shadow=True)
+    for find, told in (
+        (lambda: other, "the candidate takes other columns, or other types of them: mean_radius, radius"),
+        (lambda: open_bundle(tmp_path), "no folder with a model"),
+    ):
+        settings = Settings(find=lambda: bundle, candidate=find, log=tmp_path / "log", split=lambda: split)
+        with serving(settings) as client:
+            (fault,) = client.until("/ready", 200).json()["candidate_faults"]
+            assert client.predict({"features": RECORDS[0]}).json()["arm"] == "production"
+        assert told in fault
 
 
 def test_a_failing_model_is_told_and_counted(bundle: Bundle, tmp_path: Path) -> None:
@@ -331,9 +340,7 @@ def test_a_failing_model_is_told_and_counted(bundle: Bundle, tmp_path: Path) -> 
 
     rest = RAW.drop(index=1)
     folder = exported(tmp_path / "model", MODEL, rest)
-    with serving(
-        Settings(find=lambda: (folder, None), log=tmp_path / "log", load=lambda path: Broken(MODEL))
-    ) as client:
+    with serving(Settings(find=lambda: folder, log=tmp_path / "log", load=lambda path: Broken(MODEL))) as client:
         client.until("/ready", 200)
         barrier = threading.Barrier(4)
 

@@ -19,14 +19,17 @@ from deriva_ml_kit.ops.serving.split import Split
 
 RAW, _ = tumours()
 RECORDS: list[dict[str, Any]] = RAW.to_dict("records")  # type: ignore[assignment]
-MODEL = classifier()
+MODEL, WEAK = classifier(), classifier(2)
 
 
 def test_the_shadow_never_touches_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(shadows.PARENT, str(os.getpid()))
-    model, candidate = exported(tmp_path / "m", MODEL, RAW), exported(tmp_path / "c", classifier(2), RAW, rid="1-WEAK")
+    model = exported(tmp_path / "m", MODEL, RAW)
+    turned = RAW[RAW.columns[::-1]]  # columns in another order are the same columns
+    candidate = exported(tmp_path / "c", WEAK.fit(turned, MODEL.predict(RAW)), turned, rid="1-WEAK")
     settings = Settings(
-        find=lambda: (model, candidate),
+        find=lambda: model,
+        candidate=lambda: candidate,
         log=tmp_path / "log",
         load=shadows.load,
         split=lambda: Split(salt="r", shadow=True),
@@ -54,6 +57,9 @@ def test_the_shadow_never_touches_an_answer(tmp_path: Path, monkeypatch: pytest.
     assert (len(answered), len(shadow)) == (33, 30)
     assert shadow.keys() < answered.keys()
     assert {each.model_rid for each in shadow.values()} == {"1-WEAK"}
+    first = next(each for each in shadow.values() if not each.error)
+    assert first.features == answered[first.request_id].features
+    assert [first.prediction] == WEAK.predict(pd.DataFrame([first.features])[turned.columns]).tolist()
     failed = [each.request_id for each in shadow.values() if each.error]
     assert [(answered[name].error, answered[name].features["mean_radius"]) for name in failed] == [
         (None, shadows.FAILS)
