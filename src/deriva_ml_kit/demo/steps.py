@@ -32,11 +32,16 @@ class Run:
         """The DERIVA host: the one named, or the local catalog's."""
         return self.hostname or str(self.state.result("host")["hostname"])
 
+    @property
+    def catalog(self) -> str:
+        """The catalog that was made on it."""
+        return str(self.state.result("schema")["catalog_id"])
+
     def script(self, name: str, *arguments: str, catalog: bool = True) -> Result:
         """Run one of the project's scripts against the catalog and give its JSON result."""
         where = ["--hostname", self.host]
         if catalog:
-            where += ["--catalog-id", str(self.state.result("schema")["catalog_id"])]
+            where += ["--catalog-id", self.catalog]
         return self.shell.run_json("uv", "run", "python", f"src/scripts/{name}", *where, *arguments)
 
     def pin(self, name: str) -> str:

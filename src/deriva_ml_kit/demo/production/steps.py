@@ -25,6 +25,7 @@ PAGES = Path("outputs/pages")
 LOGS = Path("outputs/predictions")
 SPLIT = Path("outputs/split.json")
 RULES = Path("docs/design/rollout.toml")
+TRAIN = ("uv", "run", "deriva-ml-run", "+experiment=my_experiment", "assets=criteria")
 UNITS = 1200  # of an A/B test
 FAILING = 0.1  # share of the faulty deployment's answers that fail
 
@@ -87,11 +88,18 @@ def _prepare(run: Run) -> Result:
     return registered
 
 
+def _tiers(run: Run) -> Result:
+    """There is new code in the project, so it goes through tiers 1 and 2 again before anything large."""
+    rid, _, version = run.pin("development").partition("@")
+    small = (f"datasets.training.rid={rid}", f"datasets.training.version={version}", "model_config.epochs=3")
+    run.shell.run_json(*TRAIN, *small, "dry_run=true")
+    return run.shell.run_json(*TRAIN, *small)
+
+
 def _train(run: Run, *overrides: str) -> Result:
     """A training through tier 1 and tier 3, and its evaluation on the test dataset."""
-    words = ("uv", "run", "deriva-ml-run", "+experiment=my_experiment", "assets=criteria", *overrides)
-    run.shell.run_json(*words, "dry_run=true")
-    trained = run.shell.run_json(*words)
+    run.shell.run_json(*TRAIN, *overrides, "dry_run=true")
+    trained = run.shell.run_json(*TRAIN, *overrides)
     (model,) = (each["rid"] for each in trained["outputs"] if each["filename"] == "digit_classifier.joblib")
     evaluated = run.script(
         "evaluate_model.py",
@@ -307,6 +315,9 @@ def _told_tests(result: Mapping[str, Any]) -> str:
 
 STEPS = (
     Step("prepare", "Criteria, before any training", _prepare, lambda r: f"{r['criteria_rid']} on {r['dataset']}"),
+    Step(
+        "tiers", "Tiers 1 and 2 for the new code", _tiers, lambda r: f"execution {r['execution_rid']}: {r['verdict']}"
+    ),
     Step("first", "A first model goes into production", _first, _trained),
     Step("same", "Another seed is refused", _same, lambda r: f"{_trained(r)}, gate: {r['gate']}"),
     Step("better", "A better model passes its gate", _better, lambda r: f"{_trained(r)}, gate: {r['gate']}"),
