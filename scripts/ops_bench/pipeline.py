@@ -104,8 +104,14 @@ def _tracking(quick: bool) -> Iterator[Goal]:
             weights += 1e-4 * x.T @ (1 - x @ weights)
             note(float(weights[0]))
 
-    bare = seconds(lambda: training(lambda _: None), 5)
-    tracked = seconds(lambda: training(_noting(Run())), 5)
+    def cost(note: Callable[[float], None]) -> float:
+        began = time.process_time()  # others use the processors, too
+        training(note)
+        return time.process_time() - began
+
+    pairs = [(cost(lambda _: None), cost(_noting(Run()))) for _ in range(7)]
+    bare = min(one for one, _ in pairs)
+    ratio = min(two for _, two in pairs) / bare
     run = Run()
     ours = seconds(lambda: [run.value("loss", 0.5) for _ in range(steps)], 3) / steps
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +119,6 @@ def _tracking(quick: bool) -> Iterator[Goal]:
         client = MlflowClient(Path(folder).as_uri())
         rid = client.create_run(client.create_experiment("x")).info.run_id
         theirs = seconds(lambda: [client.log_metric(rid, "loss", 0.5, step=n) for n in range(200)], 1) / 200
-    ratio = tracked / bare
     yield Goal(
         CAPABILITY,
         "tracking a loss at every step of 256 x 64 numbers adds at most 5 % to a training",

@@ -7,6 +7,7 @@ any runner where it is a DERIVA host; the login then comes from a secret. Nobody
 from __future__ import annotations
 
 import json
+import shlex
 
 from deriva_ml_kit.ops.pipeline.definition import Pipeline
 
@@ -68,7 +69,9 @@ jobs:
 PUSH = """\
       - name: Keep the commits that stages have made
         if: always()
-        run: git push origin HEAD:${{ github.ref_name }}
+        env:
+          BRANCH: ${{ github.ref_name }}
+        run: git push origin "HEAD:$BRANCH"
 """
 PATHS = ("src/configs/**", "src/models/**", "src/scripts/**", "uv.lock")
 
@@ -84,7 +87,7 @@ def workflow_file(pipeline: Pipeline, file: str, *, schedule: str, runner: str) 
     """
     commits = bool(pipeline.committed)
     text = TEXT.format(
-        file=file,
+        file=shlex.quote(file),
         name=pipeline.name,
         cron=json.dumps(schedule),
         paths="\n".join(f"      - {json.dumps(path)}" for path in dict.fromkeys((file, *PATHS))),

@@ -7,6 +7,7 @@ any end of an earlier run. A record only counts as long as everything that it na
 from __future__ import annotations
 
 import base64
+import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, ClassVar
 
@@ -15,11 +16,12 @@ from deriva.core import urlquote
 from pydantic import BaseModel, ConfigDict
 
 from deriva_ml_kit.mainline import DerivaML
+from deriva_ml_kit.mainline.asset.asset import Asset
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.mainline.catalog.rows import table_name
 from deriva_ml_kit.mainline.catalog.transport import object_store
 from deriva_ml_kit.mainline.execution import nested
-from deriva_ml_kit.ops.documents import Document, fetch
+from deriva_ml_kit.ops.documents import Document, parse
 from deriva_ml_kit.ops.kinds import MODELS, AssetType
 from deriva_ml_kit.ops.pipeline.definition import EXECUTION
 from deriva_ml_kit.ops.pipeline.inputs import StageInputs, digest
@@ -171,7 +173,11 @@ def topmost(ml: DerivaML, executions: Iterable[str]) -> list[str]:
 
 
 def _newest(ml: DerivaML, where: str) -> StageRecord | None:
-    schema = ml.model.name_to_table(MODELS).schema.name
-    path = f"/entity/{table_name(schema, MODELS)}/{where}@sort(RCT::desc::,RID::desc::)?limit=1"
-    rows = ml.catalog.get(path).json()
-    return fetch(ml, str(rows[0]["RID"]), StageRecord).document if rows else None
+    table = ml.model.name_to_table(MODELS)
+    path = f"/entity/{table_name(table.schema.name, MODELS)}/{where}@sort(RCT::desc::,RID::desc::)?limit=1"
+    for row in ml.catalog.get(path).json():
+        asset = Asset(ml, row["RID"], table, row["Filename"], row["URL"], row["Length"], row["MD5"])
+        with tempfile.TemporaryDirectory(prefix="deriva-ml-stage-") as folder:
+            text = asset.download(folder).read_text(encoding="utf-8")
+        return parse(text, StageRecord, f"{asset.asset_rid} ({asset.filename})")
+    return None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deriva_ml_kit.errors import Faults
@@ -102,6 +102,7 @@ def test_columns_together_and_others() -> None:
     }
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), max_size=30))
 def test_range_failures_are_those_of_a_loop(values: list[float | None]) -> None:
     frame = pd.DataFrame({"x": pd.Series(values, dtype=float)})

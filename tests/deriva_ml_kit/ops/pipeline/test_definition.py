@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deriva_ml_kit.errors import Faults, UsageError
@@ -87,6 +87,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
         read(tmp_path / "no.toml")
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=40))
 def test_a_value_is_one_word_whatever_stands_in_it(value: str) -> None:
     assert filled("run --x={parameter.v} {{y}}", {"parameter.v": value}) == ["run", f"--x={value}", "{y}"]
@@ -99,16 +100,18 @@ def test_the_template_is_a_pipeline() -> None:
 @pytest.mark.parametrize("commits", [(), ("src/configs/datasets.toml",)])
 def test_the_workflow_file_runs_the_pipeline_and_can_push_only_where_stages_commit(commits: tuple[str, ...]) -> None:
     pipeline = Pipeline(name="digits", stages=(Stage(name="a", command=("x",), commits=commits),))
-    document = yaml.safe_load(workflow_file(pipeline, "ops/pipeline.toml", schedule="17 3 * * 1", runner="self-hosted"))
+    document = yaml.safe_load(
+        workflow_file(pipeline, "ops/the pipeline.toml", schedule="17 3 * * 1", runner="self-hosted")
+    )
     triggers = document[True]  # YAML 1.1 reads `on` so
     assert triggers["schedule"] == [{"cron": "17 3 * * 1"}]
     assert "workflow_dispatch" in triggers
-    assert {"ops/pipeline.toml", "src/configs/**"} <= set(triggers["push"]["paths"])
+    assert {"ops/the pipeline.toml", "src/configs/**"} <= set(triggers["push"]["paths"])
     assert document["permissions"] == {"contents": "write" if commits else "read"}
     job = document["jobs"]["pipeline"]
     assert job["runs-on"] == "self-hosted"
     runs = [step.get("run", "") for step in job["steps"]]
-    assert any("deriva-ml-ops run-pipeline ops/pipeline.toml" in run for run in runs)
+    assert any("deriva-ml-ops run-pipeline 'ops/the pipeline.toml'" in run for run in runs)
     assert any("git push" in run for run in runs) == bool(commits)
     logs_in = next(step for step in job["steps"] if step.get("name") == "Log in")
     assert logs_in["env"] == {"DERIVA_CREDENTIAL": "${{ secrets.DERIVA_CREDENTIAL }}"}

@@ -278,6 +278,11 @@ def test_what_a_stage_left_is_reused_only_as_long_as_it_is_there(project: Projec
     assert records.gone(project.ml, moved) == f"model.json ({model.rid}) is another file in the object store"
     store.del_obj(url)
     assert records.gone(project.ml, moved) == f"model.json ({model.rid}) is gone from the object store"
+    # The same file is the same asset, whichever run made it: who reads only that has nothing to do again.
+    again = found.model_copy(update={"executions": ("0-0000",), "outputs": (model,)})
+    assert again.left() != found.left()
+    assert again.left({"Model_File"}) == found.left({"Model_File"}) != found.left({"Prediction_File"})
+    assert again.left({"Model_File", "execution"}) == again.left()
     absent = found.model_copy(update={"outputs": (model.model_copy(update={"rid": "0-0000"}),)})
     assert records.gone(project.ml, absent) == "model.json (0-0000) is gone from the catalog"
     version = found.model_copy(update={"datasets": ("0-0000@1.0.0",)})
@@ -379,6 +384,10 @@ def test_what_cannot_be_made_again_says_why(
     report = next(each for each in project.ml.find_executions(workflow_type="Reproduction"))
     with pytest.raises(Undecidable, match="no file of a repository"):
         reproduce.main(asked(reproduce, report.execution_rid, "--dry-run"))
+    workflow = hospital.workflow().model_copy(update={"dirty_paths": ["models/a.py"]})
+    dirty = project.ml.create_execution(workflow=workflow, description="Dirty")
+    with pytest.raises(Undecidable, match=r"uncommitted changes in models/a\.py"):
+        reproduce.main(asked(reproduce, dirty.execution_rid))
     monkeypatch.chdir(tmp_path)
     place = ("--hostname", project.ml.host_name, "--catalog-id", str(project.ml.catalog_id))
     with pytest.raises(Undecidable, match="in no git repository"):

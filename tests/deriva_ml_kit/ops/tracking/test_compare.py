@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deriva_ml_kit.ops.tracking.compare import Finding, Likeness, files, metrics, reproduced, tables
@@ -30,6 +30,7 @@ def test_metrics_are_compared_by_name() -> None:
     }
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False), st.floats(0, 0.5))
 def test_the_likeness_of_numbers_does_not_depend_on_which_came_first(a: float, b: float, tolerance: float) -> None:
     one, two = (next(iter(metrics({"m": x}, {"m": y}, tolerance))).likeness for x, y in ((a, b), (b, a)))

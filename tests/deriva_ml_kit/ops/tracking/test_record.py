@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deriva_ml_kit.errors import Undecidable, UsageError
@@ -38,6 +38,7 @@ RUN = Recorded(
 )
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 5 * POINTS))
 def test_a_curve_of_any_length_keeps_its_ends_and_few_points_between(count: int) -> None:
     run = Run()
