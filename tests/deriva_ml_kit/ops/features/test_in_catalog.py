@@ -461,9 +461,10 @@ def test_the_templates_leave_tables_that_tell_their_origin(history: History, tmp
     (tmp_path / "events.csv").write_text(
         f"entity_id,event_timestamp\n{history.tumours[0]},{history.at['correction'].isoformat()}\n"
     )
+    (tmp_path / "raw.csv").write_text("a,b,c\n1,x,0.5\n2,y,\n")
     where = ["--hostname", history.ml.host_name, "--catalog-id", str(history.ml.catalog_id), "--json", "--allow-dirty"]
     asked = {
-        "features.py": ["--data", history.pin, "--table", "Tumour"],
+        "features.py": ["--data", "raw.csv", "--dry-run"],
         "historical_features.py": ["--events", "events.csv", "--definitions", "features.json", "--features", ALL[0]],
     }
     started = {
@@ -481,7 +482,7 @@ def test_the_templates_leave_tables_that_tell_their_origin(history: History, tmp
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
         results[name] = json.loads(out)
-    assert results["features.py"]["rows"] == 400
+    assert (results["features.py"]["rows"], results["features.py"]["features"]) == (2, ["a", "c"])
     assert results["features.py"]["transform"] == load_transform(TEMPLATES / "features.py").sha256
     outputs = history.ml.list_execution_assets(results["historical_features.py"]["execution"], "Output")
     kinds = {kind for asset in outputs for kind in asset.asset_types}
