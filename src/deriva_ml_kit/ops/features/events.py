@@ -48,7 +48,7 @@ def read_events(
     kind = frame[time].dtype
     if isinstance(kind, pd.DatetimeTZDtype):
         frame = frame.assign(**{time: frame[time].dt.tz_convert("UTC")})
-    elif not isinstance(kind, pd.DatetimeTZDtype) and not pd.api.types.is_datetime64_dtype(kind):
+    elif not pd.api.types.is_datetime64_dtype(kind):  # a time without zone is refused by the join
         frame = frame.assign(**{time: _moments(frame[time], str(source), time)})
     return frame, batch.origin
 
