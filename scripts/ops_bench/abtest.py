@@ -211,6 +211,7 @@ def _units(runs: int) -> Iterator[Goal]:
         f"{ours / runs:.2%} [{low:.2%}, {high:.2%}] by the delta method; rows taken for independent {naive / runs:.1%}",
         bool(low <= 0.05 <= high),
     )
+    yield _rare(runs)
     even, lost = (
         np.mean([sample_ratio({"a": count, "b": 10_000 - count}, {"a": 0.5, "b": 0.5}) < 0.001 for count in drawn])
         for drawn in (rng.binomial(10_000, share, 20 * runs).tolist() for share in (0.5, 0.475))
@@ -220,6 +221,24 @@ def _units(runs: int) -> Iterator[Goal]:
         "sample-ratio mismatch: alarms at most 0.2 % by chance, found at 10 % loss in one arm of 5,000",
         f"{even:.2%} by chance, {lost:.1%} found",
         bool(even <= 0.002 and lost >= 0.9),
+    )
+
+
+def _rare(runs: int) -> Goal:
+    """Arms of 5 and 95 %, and events of which the small arm has none at times."""
+    rng = np.random.default_rng(9)
+    treated = np.arange(4000) < 200
+    ours = wald = 0
+    for _ in range(runs):
+        found = effect(range(4000), treated, rng.random(4000) < 0.01, Kind.RATE)
+        ours += abs(found.z) > 1.959964
+        wald += abs(found.difference) > 1.959964 * (found.control.variance + found.treated.variance) ** 0.5
+    low, high = wilson(int(ours), runs)
+    return Goal(
+        "abtest",
+        "rare events in a small arm make no differences: 5 % in the interval, or less",
+        f"{ours / runs:.2%} [{low:.2%}, {high:.2%}]; by the variances of each arm alone {wald / runs:.1%}",
+        bool(low <= 0.05),
     )
 
 

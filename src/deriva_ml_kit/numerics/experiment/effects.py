@@ -45,10 +45,19 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Effect:
-    """A metric in two arms."""
+    """A metric in two arms.
+
+    Attributes:
+        control: In the first.
+        treated: In the second.
+        pooled: Variance of the difference if both arms are one population.
+        kind: Of the metric.
+    """
 
     control: Estimate
     treated: Estimate
+    pooled: float
+    kind: Kind
 
     @property
     def difference(self) -> float:
@@ -57,13 +66,22 @@ class Effect:
 
     @property
     def variance(self) -> float:
-        """Of the difference."""
-        return self.treated.variance + self.control.variance
+        """Of the difference: by the arms on their own or by both together, whichever is larger.
+
+        A small arm without a single event has no variance of its own, and its difference would have no uncertainty:
+        with arms of 5 and 95 % that makes a difference of nothing in up to half of all tests of rare events.
+        """
+        return float(np.maximum(self.treated.variance + self.control.variance, self.pooled))
+
+    @property
+    def null_variance(self) -> float:
+        """Of the difference where there is none: known of rates (both arms together), otherwise `variance`."""
+        return self.pooled if self.kind is Kind.RATE else self.variance
 
     @property
     def z(self) -> float:
-        """The difference in its standard errors; nan where these are 0 or unknown."""
-        return self.difference / self.variance**0.5 if self.variance > 0 else float("nan")
+        """The difference in its standard errors under no difference; nan where these are 0 or unknown."""
+        return self.difference / self.null_variance**0.5 if self.null_variance > 0 else float("nan")
 
 
 def effect(
@@ -94,7 +112,11 @@ def effect(
         rows["value"] = (rows["value"] != 0).astype(float)
     together: Mapping[str, str] = {"value": "max" if kind is Kind.RATE else "sum", "counted": "sum"}
     by_unit = rows.groupby(["unit", "treated"], sort=False).agg(together).reset_index()
-    return Effect(*(_estimate(by_unit[by_unit["treated"] == arm], kind) for arm in (False, True)))
+    one, other = (_estimate(by_unit[by_unit["treated"] == arm], kind) for arm in (False, True))
+    both = _estimate(by_unit, kind)
+    if not (one.units and other.units):
+        return Effect(one, other, float("nan"), kind)
+    return Effect(one, other, both.variance * both.units * (1 / one.units + 1 / other.units), kind)
 
 
 def _estimate(rows: pd.DataFrame, kind: Kind) -> Estimate:

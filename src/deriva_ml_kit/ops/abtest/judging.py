@@ -223,7 +223,7 @@ def _primary(plan: AbTestPlan, found: Effect, earlier: Sequence[Earlier], days: 
     final = information >= plan.information or days >= 7 * plan.weeks_max
     at = np.maximum.accumulate([*looked_at(earlier, information), information])
     bounds = boundaries(at, plan.alpha, planned=plan.information, spending=plan.spending, final=final)
-    half = float(bounds[-1]) * found.variance**0.5
+    half = float(bounds[-1]) * found.null_variance**0.5
     return Primary(
         control=found.control.value,
         treated=found.treated.value,

@@ -49,6 +49,17 @@ def test_means_are_welch_s() -> None:
     assert (found.control.units, found.treated.units) == (60, 40)
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_a_small_arm_without_events_is_no_evidence(kind: Kind) -> None:
+    treated = np.arange(2000) < 100
+    events = np.arange(2000) >= 1990
+    found = effect(range(2000), treated, events, kind)
+    assert found.treated.variance == pytest.approx(0, abs=1e-9)
+    p = 10 / 2000
+    assert found.z == pytest.approx(-(10 / 1900) / math.sqrt(p * (1 - p) * (1 / 100 + 1 / 1900)), rel=1e-3)
+    assert effect(range(2000), treated, treated, kind).z > 20
+
+
 def test_a_unit_counts_once_whatever_the_number_of_its_rows() -> None:
     units = ["a", "a", "a", "b", "c", "d"]
     treated = [False, False, False, False, True, True]
@@ -87,4 +98,4 @@ def test_a_ratio_with_one_row_a_unit_and_ones_below_is_the_mean(rows: list[tuple
 def test_what_cannot_be_estimated_is_nan_and_no_error() -> None:
     assert math.isnan(effect(["a"], [True], [1.0], Kind.MEAN).z)
     assert math.isnan(effect(["a", "b"], [True, False], [0, 0], Kind.RATIO, [0, 0]).difference)
-    assert math.isnan(effect(["a", "b", "c", "d"], [True, True, False, False], [1, 1, 0, 0], Kind.RATE).z)
+    assert math.isnan(effect(["a", "b", "c", "d"], [True, True, False, False], [1, 1, 1, 1], Kind.RATE).z)
