@@ -13,7 +13,7 @@ from deriva_ml_kit.mainline.execution.status import ExecutionStatus
 from deriva_ml_kit.numerics import drift
 from deriva_ml_kit.ops.documents import Stored
 from deriva_ml_kit.ops.drift.documents import BASELINE_FILE, Baseline
-from deriva_ml_kit.ops.drift.lookup import fetch_newest
+from deriva_ml_kit.ops.drift.lookup import fetch_newest, outputs
 from deriva_ml_kit.ops.frames import read_frame
 from deriva_ml_kit.ops.kinds import MODELS, AssetType
 from deriva_ml_kit.runner.outputs import attach
@@ -122,7 +122,7 @@ def _profiled(frame: pd.DataFrame, origin: drift.Origin, settings: dict[str, Any
 
 def _there(ml: DerivaML, execution_rid: str) -> Stored[Baseline] | None:
     """The baseline that an execution has."""
-    return fetch_newest(ml, ml.list_execution_assets(execution_rid, "Output"))
+    return fetch_newest(ml, outputs(ml, execution_rid))
 
 
 def _origin(ml: DerivaML, execution_rid: str, pins: dict[str, Any], dataset: str | None) -> drift.Origin:
@@ -150,9 +150,7 @@ def _predicted(ml: DerivaML, execution_rid: str, frame: pd.DataFrame) -> dict[st
     """Columns, predictions and scores of the model that an execution made."""
     from deriva_ml_kit.ops.serving.model import fetch_model  # noqa: PLC0415  (loads scikit-learn)
 
-    models = [
-        each for each in ml.list_execution_assets(execution_rid, "Output") if AssetType.MODEL_FILE in each.asset_types
-    ]
+    models = [each for each in outputs(ml, execution_rid) if AssetType.MODEL_FILE in each.asset_types]
     if len(models) != 1:
         raise UsageError(
             f"Execution {execution_rid} has {len(models)} outputs of type {AssetType.MODEL_FILE}.",

@@ -7,6 +7,8 @@ from collections.abc import Collection
 
 from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.mainline import Asset, DerivaML
+from deriva_ml_kit.mainline.asset.links import execution_link
+from deriva_ml_kit.mainline.asset.listing import assets
 from deriva_ml_kit.mainline.catalog.rids import tables_of
 from deriva_ml_kit.ops.documents import Stored, fetch
 from deriva_ml_kit.ops.drift.documents import Baseline
@@ -56,7 +58,7 @@ def baseline_of_execution(ml: DerivaML, execution_rid: str) -> Stored[Baseline]:
     Raises:
         UsageError: It has none.
     """
-    found = fetch_newest(ml, ml.list_execution_assets(execution_rid, "Output"))
+    found = fetch_newest(ml, outputs(ml, execution_rid))
     if found is None:
         raise UsageError(
             f"Execution {execution_rid} has no {AssetType.BASELINE_PROFILE} among its outputs.",
@@ -77,6 +79,13 @@ def baseline_in_service(ml: DerivaML, name: str) -> Stored[Baseline]:
     if served is None:
         raise UsageError(f"No model {name} is in Production.", remedy="Name a model by its RID.")
     return baseline_of_model(ml, served.model_rid)
+
+
+def outputs(ml: DerivaML, execution_rid: str) -> list[Asset]:
+    """The output files of an execution that operations know: three requests."""
+    link = execution_link(ml.model.name_to_table(MODELS))
+    assert link is not None  # every catalog of DerivaML has it
+    return list(assets(ml, link.asset_table, link.assets_of(execution_rid, "&Asset_Role=Output")))
 
 
 def fetch_newest(ml: DerivaML, outputs: Collection[Asset]) -> Stored[Baseline] | None:

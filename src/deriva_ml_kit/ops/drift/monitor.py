@@ -19,6 +19,7 @@ from deriva_ml_kit.numerics import drift
 from deriva_ml_kit.ops.documents import Stored, fetch
 from deriva_ml_kit.ops.drift import history, metrics, plots
 from deriva_ml_kit.ops.drift.documents import Baseline, DriftReport, Settings
+from deriva_ml_kit.ops.drift.lookup import outputs
 from deriva_ml_kit.ops.frames import Batch, NoMembers, read_frame
 from deriva_ml_kit.ops.kinds import MODELS, AssetType, WorkflowType
 from deriva_ml_kit.ops.operation import operation
@@ -231,8 +232,8 @@ def models_of(ml: DerivaML, execution_rid: str | None) -> tuple[str, ...]:
     """RIDs of the models that an execution has made."""
     if execution_rid is None:
         return ()
-    outputs = ml.list_execution_assets(execution_rid, "Output")
-    return tuple(each.asset_rid for each in outputs if AssetType.MODEL_FILE in each.asset_types)
+    made = outputs(ml, execution_rid)
+    return tuple(each.asset_rid for each in made if AssetType.MODEL_FILE in each.asset_types)
 
 
 def read_batch(

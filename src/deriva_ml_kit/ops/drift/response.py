@@ -13,6 +13,7 @@ from deriva_ml_kit.mainline import DerivaML
 from deriva_ml_kit.ops import child
 from deriva_ml_kit.ops.documents import fetch
 from deriva_ml_kit.ops.drift.documents import DriftReport, DriftResponse, Retraining, summary
+from deriva_ml_kit.ops.drift.lookup import outputs
 from deriva_ml_kit.ops.drift.monitor import Monitored
 from deriva_ml_kit.ops.drift.webhook import Webhook
 from deriva_ml_kit.ops.kinds import AssetType
@@ -107,7 +108,7 @@ def start(command: str, found: Monitored) -> Retraining:
 
 def _done(ml: DerivaML, execution_rid: str, *, told: bool, started: bool) -> DriftResponse | None:
     """What was done before, if all that is asked for has come off."""
-    for each in ml.list_execution_assets(execution_rid, "Output"):
+    for each in outputs(ml, execution_rid):
         if AssetType.DRIFT_RESPONSE in each.asset_types:
             before = fetch(ml, each.asset_rid, DriftResponse).document
             retrained = before.retraining is not None and before.retraining.exit_code == 0

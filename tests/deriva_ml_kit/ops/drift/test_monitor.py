@@ -187,8 +187,8 @@ def test_no_data_is_never_ok(hospital: Any, trained: tuple[str, str], typed: Typ
     with ml.create_execution(workflow=hospital.workflow("Dataset_Management"), description="Empty") as exe:
         dataset = exe.create_dataset(dataset_types=["Testing"], description="Nothing")
     exe.commit_output_assets()
-    found = typed("monitor-drift", "--model", model, "--dataset", f"{dataset.dataset_rid}@0.1.0")
-    assert (found["verdict"], found.exit_code, found["new"]) == ("no_data", 2, True)
+    found = typed("monitor-drift", "--model", model, "--dataset", f"{dataset.dataset_rid}@0.1.0", "--dry-run")
+    assert (found["verdict"], found.exit_code) == ("no_data", 2)
     hospital.members(hospital.training)[:20].to_csv(tmp_path / "few.csv", index=False)
     few = typed("monitor-drift", "--model", model, "--file", "few.csv", "--dry-run")
     assert (few["verdict"], few.exit_code) == ("insufficient", 2)
@@ -202,16 +202,15 @@ def test_the_model_in_service_is_compared_with_its_answers(
     hospital: Any, trained: tuple[str, str], typed: Typed
 ) -> None:
     from deriva_ml_kit.ops.registry.events import move  # noqa: PLC0415
-    from deriva_ml_kit.ops.registry.registration import register  # noqa: PLC0415
     from deriva_ml_kit.ops.registry.stages import Step  # noqa: PLC0415
 
     ml, (_, model) = hospital.ml, trained
-    register(ml, "tumours", model, force="a test of drift")
-    with pytest.raises(UsageError, match="No model tumours is in Production"):
-        typed("monitor-drift", "--model", "tumours", "--dataset", hospital.testing)
+    md5, other = ml.lookup_asset(model).md5, find_baseline(ml, model).rid
     with operation(ml, "Promote", program=("Promotes", WorkflowType.PROMOTION, "deriva_ml_kit.ops.operation")) as doing:
-        step = Step(model, ml.lookup_asset(model).md5, Stage.PRODUCTION, "a test of drift")
-        move(ml, "tumours", doing.rid, lambda _: [step])
+        move(ml, "weather", doing.rid, lambda _: [Step(other, "0", Stage.STAGING, "not in service")])
+        move(ml, "tumours", doing.rid, lambda _: [Step(model, md5, Stage.PRODUCTION, "a test")])
+    with pytest.raises(UsageError, match="No model weather is in Production"):
+        find_baseline(ml, "weather")
     rid = hospital.testing.split("@")[0]
     found = typed("monitor-drift", "--model", "tumours", "--dataset", rid, "--predict", "--dry-run")
     assert found["batch"] == hospital.testing and found["baseline"] == find_baseline(ml, model).rid
@@ -231,16 +230,15 @@ def test_a_year_later_the_same_season_decides(hospital: Any, typed: Typed, tmp_p
     for name, start in (("then", "2025-07-01"), ("now", "2026-07-01")):
         batch = year[:800].assign(day=pd.date_range(start, periods=800, freq="30min"), warmth=35 + rng.normal(size=800))
         batch.to_csv(tmp_path / f"{name}.csv", index=False)
-    common = ("monitor-drift", "--execution", rid, "--series", "weather", "--file")
-    then = typed(*common, "then.csv")
+    then = typed("monitor-drift", "--execution", rid, "--series", "weather", "--file", "then.csv")
     assert then["verdict"] == "drift"  # there is no year before, and the baseline spans a whole one
-    now = typed(*common, "now.csv", "--rolling")
-    assert now["verdict"] == "ok"
-    report = json.loads(_output(ml, now["execution"], "drift-report-", tmp_path))
-    [column] = [each for each in report["result"]["columns"] if each["name"] == "warmth"]
-    assert column["basis"] == "seasonal" and report["seasonal_rid"] == report["rolling_rid"]
-    assert report["seasonal_rid"] == find_baseline(ml, then["execution"]).rid
-    assert report["settings"]["group_by"] == "subject" and report["result"]["clusters"] == 400
+    compared = Compared(find_baseline(ml, rid), series="weather")
+    report = monitor(ml, compared, read_frame(tmp_path / "now.csv"), rolling=True, dry_run=True).report
+    assert report.result.verdict == "ok"
+    [column] = [each for each in report.result.columns if each.name == "warmth"]
+    assert column.basis == "seasonal" and report.seasonal_rid == report.rolling_rid
+    assert report.seasonal_rid == find_baseline(ml, then["execution"]).rid
+    assert report.settings.group_by == "subject" and report.result.clusters == 400
 
 
 def _output(ml: Any, execution: str, prefix: str, folder: Path) -> str:
