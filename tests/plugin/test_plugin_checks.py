@@ -18,6 +18,7 @@ WARM = "uv run python src/scripts/warm_cache.py --hostname data.example.org --ca
         'eval "$(uv run deriva-local env)"',
         'cp "${CLAUDE_SKILL_DIR}/scripts/warm_cache.py" src/scripts/mine.py',
         "git add a.py && git commit -m 'why; and how'",
+        "uv run deriva-ml-ops register-criteria --example > docs/design/criteria.toml",
     ],
 )
 def test_a_true_command_passes(text: str):
@@ -37,6 +38,7 @@ def test_a_true_command_passes(text: str):
         ("rm -rf data", "no such program is known here"),
         ('cp "${CLAUDE_SKILL_DIR}/scripts/cold_cache.py" src/scripts/mine.py', "does not exist"),
         ("uv run deriva-local start --port <prot>", "unknown placeholder <prot>"),
+        ("uv run deriva-ml-ops rollout stop --name digits", "invalid choice: 'stop'"),
     ],
 )
 def test_a_wrong_command_is_a_complaint(text: str, complaint: str):

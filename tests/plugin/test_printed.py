@@ -145,7 +145,14 @@ def all_parsers() -> list[argparse.ArgumentParser]:
     found = [commands.parser_of_script(path) for path in scripts]
     found += [
         commands.parser_of_program(name)
-        for name in ("deriva-local", "deriva-ml-kit", "deriva-ml-run", "deriva-ml-run-notebook", "cycle-zero")
+        for name in (
+            "deriva-local",
+            "deriva-ml-kit",
+            "deriva-ml-ops",
+            "deriva-ml-run",
+            "deriva-ml-run-notebook",
+            "cycle-zero",
+        )
     ]
     found += [parser_of(tool) for tool in tools().values()]
     return [part for parser in found if parser is not None for part in with_subcommands(parser)]

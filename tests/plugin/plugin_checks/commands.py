@@ -57,6 +57,9 @@ PLACEHOLDERS = {
     "<testing_rid>": "2-ABCF",
     "<version>": "0.2.0",
     "<asset_rid>": "3-WXYZ",
+    "<model_rid>": "3-MDEL",
+    "<criteria_rid>": "3-CRIT",
+    "<report_rid>": "3-REPT",
     "<execution_rid>": "4-EXEC",
     "<previous_rid>": "4-EXEB",
     "<workflow_rid>": "5-WXRK",
@@ -80,7 +83,7 @@ class Captured(BaseException):
 
 
 def simple_commands(text: str) -> list[list[str]]:
-    """The commands in shell text as words: comments gone, lines joined, `&&` chains and `$(…)` taken apart."""
+    """The commands in shell text as words: comments and `> FILE` gone, lines joined, `&&` and `$(…)` taken apart."""
     found: list[list[str]] = []
     for line in text.replace("\\\n", " ").splitlines():
         for inner in _SUBSTITUTION.findall(line):
@@ -94,6 +97,8 @@ def simple_commands(text: str) -> list[list[str]]:
                 continue
             while words and _ASSIGNMENT.fullmatch(words[0]):
                 words.pop(0)
+            if ">" in words:
+                words = words[: words.index(">")]
             if words:
                 found.append(words)
             words = []
@@ -176,7 +181,7 @@ def copies() -> dict[str, Path]:
         for fence in document.fences:
             for words in simple_commands(fence.text) if fence.language == "bash" else []:
                 source = resolved(words[1], folder) if words[0] == "cp" and len(words) == 3 else None
-                if source is not None:
+                if source is not None and source.suffix == ".py":
                     found[words[2]] = source
     return found
 
