@@ -51,7 +51,7 @@ class PredictionLog:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             adopt(folder)
-            self._open()
+            self._file = self._opened()
         except OSError as error:
             raise UsageError(f"Predictions cannot be logged in {folder}: {error}") from error
 
@@ -67,22 +67,18 @@ class PredictionLog:
         """
         lines = "".join(f"{each.model_dump_json()}\n" for each in predictions).encode()
         if self._file is None or self._size >= self._largest or time.monotonic() - self._since >= self._oldest:
-            self.rotate()
+            self.close()
+            self._file = self._opened()
         view, start = memoryview(lines), self._size
         while view:
             try:
-                written = os.write(self._file or 0, view)
+                written = os.write(self._file, view)
             except OSError:
-                os.ftruncate(self._file or 0, start)  # no half of a line stays
+                os.ftruncate(self._file, start)  # no half of a line stays
                 self._size = start
                 raise
             self._size += written
             view = view[written:]
-
-    def rotate(self) -> None:
-        """Close the file and begin another."""
-        self.close()
-        self._open()
 
     def close(self) -> None:
         """Close the file; nothing happens if it is closed."""
@@ -91,10 +87,13 @@ class PredictionLog:
             os.close(self._file)
             self._file = None
 
-    def _open(self) -> None:
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _opened(self) -> int:
+        new = self.folder / f"new-{self._name}"
+        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        new.rename(self._path)  # now that it is locked: nobody takes it for one that was left
         self._size, self._since = 0, time.monotonic()
+        return file
 
 
 def adopt(folder: Path) -> list[Path]:

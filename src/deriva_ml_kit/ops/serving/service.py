@@ -176,9 +176,11 @@ class Service:
 
     def _predicted(self, arm: str, now: datetime, asked: Asked, name: str, answer: Answer) -> Prediction:
         model = self.models[CANARY if arm == SHADOW else arm]
-        # A model that fails on what it was never trained on is not to blame.
-        status = 200 if answer.error is None else UNPROCESSABLE if answer.unseen else FAILED
-        if self.settings.refuse_unseen and answer.unseen:
+        status = 200
+        if answer.error is not None:
+            # What it was never trained on, it may fail on; the shadow not, since production has answered it.
+            status = UNPROCESSABLE if answer.unseen and arm != SHADOW else FAILED
+        elif self.settings.refuse_unseen and answer.unseen:
             status = UNPROCESSABLE
         self.metrics.predicted(arm, status, answer.latency_ms, unseen=bool(answer.unseen))
         return Prediction(

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from deriva_ml_kit.cli.ops import predict, serve, upload_predictions
 from deriva_ml_kit.errors import Faults, KitError, UsageError
 from deriva_ml_kit.ops.frames import read_frame
 from deriva_ml_kit.ops.golden import golden_records
+from deriva_ml_kit.ops.kinds import Stage
+from deriva_ml_kit.ops.registry.registration import register
 from deriva_ml_kit.ops.serving.batch import Into, predict_dataset
 from deriva_ml_kit.ops.serving.bundle import chosen, fetch_bundle, load_bundle, open_bundle
 from deriva_ml_kit.ops.serving.model import Model, fetch_model
@@ -71,6 +74,19 @@ def test_what_is_no_model_is_refused(hospital: Any, trained: tuple[Any, str, str
             fetch(outputs["golden-records.json"])
     with pytest.raises(UsageError, match="nobody"):
         chosen(hospital.ml, "nobody")
+
+
+def test_the_registry_chooses_the_model_and_vouches_for_its_file(
+    hospital: Any, trained: tuple[Any, str, str], tmp_path: Path
+) -> None:
+    register(hospital.ml, "tumours", trained[2], force="there is no evaluation here")
+    with pytest.raises(UsageError, match="No model tumours is in Production"):
+        chosen(hospital.ml, "tumours")
+    served = chosen(hospital.ml, "tumours", Stage.CANDIDATE)
+    told = fetch_bundle(hospital.ml, served.model_rid, tmp_path, served=served).manifest
+    assert (told.model_rid, told.name, told.version, told.stage) == (trained[2], "tumours", 1, "Candidate")
+    with pytest.raises(UsageError, match="when it was registered it had 0000"):
+        fetch_bundle(hospital.ml, served.model_rid, tmp_path, served=replace(served, md5="0" * 32))
 
 
 def test_a_dataset_is_predicted_with_everything_on_record(

@@ -60,7 +60,8 @@ def test_the_shadow_never_touches_an_answer(tmp_path: Path, monkeypatch: pytest.
     first = next(each for each in shadow.values() if not each.error)
     assert first.features == answered[first.request_id].features
     assert [first.prediction] == WEAK.predict(pd.DataFrame([first.features])[turned.columns]).tolist()
-    failed = [each.request_id for each in shadow.values() if each.error]
+    failed = [each.request_id for each in shadow.values() if each.status == 500]
+    assert [shadow[name].error for name in failed] == ["ValueError: not today"]
     assert [(answered[name].error, answered[name].features["mean_radius"]) for name in failed] == [
         (None, shadows.FAILS)
     ]
