@@ -142,7 +142,7 @@ def replayed(standing: Standing) -> int:
             same = same and (mine.name, mine.status) == (kept.name, kept.status) and near
         if not same or step.plan_digest != standing.plan.document.digest():
             raise KitError(
-                f"Step {step.sequence} ({stored.rid}) was {step.move!r}, and by its evidence it is {again.move!r}.",
+                f"Step {step.sequence} ({stored.rid}) was '{step.move}', and by its evidence it is '{again.move}'.",
                 remedy="The evidence or the plan was changed, or the rules are computed otherwise by this version.",
             )
     return len(decided)

@@ -150,8 +150,10 @@ def step(
     return decision, _take(ml, standing, evidence, logs, approved_by)
 
 
-def by_hand(ml: DerivaML, standing: Standing, move: Move, *, by: str, reason: str) -> Standing:
-    """What a person decides: hold, resume or roll back.
+def by_hand(
+    ml: DerivaML, standing: Standing, move: Move, *, by: str, reason: str, now: datetime | None = None
+) -> Standing:
+    """What a person decides at some time (now): hold, resume or roll back.
 
     Raises:
         UsageError: The rollout has ended, or there is nothing to hold or to resume.
@@ -159,7 +161,7 @@ def by_hand(ml: DerivaML, standing: Standing, move: Move, *, by: str, reason: st
     _refuse_ended(standing)
     if (move is Move.HOLD and standing.held) or (move is Move.RESUME and not standing.held):
         raise UsageError(f"The rollout {'holds already' if standing.held else 'does not hold'}.")
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     hours = (now - standing.since).total_seconds() / 3600
     evidence = _evidence(standing, move, reason, now, hours, by=by, windows=standing.windows)
     return _take(ml, standing, evidence, (), None)
