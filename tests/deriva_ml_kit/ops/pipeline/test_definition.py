@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deriva_ml_kit.errors import Faults, UsageError
+from deriva_ml_kit.ops.pipeline.checks import read_rules
 from deriva_ml_kit.ops.pipeline.ci import workflow_file
 from deriva_ml_kit.ops.pipeline.definition import Pipeline, Stage, filled, read
 
@@ -116,3 +117,7 @@ def test_the_workflow_file_runs_the_pipeline_and_can_push_only_where_stages_comm
     logs_in = next(step for step in job["steps"] if step.get("name") == "Log in")
     assert logs_in["env"] == {"DERIVA_CREDENTIAL": "${{ secrets.DERIVA_CREDENTIAL }}"}
     assert "promote" not in str(document)
+
+
+def test_the_template_of_rules_holds_rules() -> None:
+    assert read_rules(TEMPLATE.with_name("data-rules.toml")).min_rows == 100
