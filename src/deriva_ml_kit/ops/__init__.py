@@ -1,5 +1,7 @@
 """A model in production, with the catalog as the system of record.
 
+    setup       what a catalog needs before any of it, and `writes`, the record of what that has made
+    access      why a command does not get at what it needs, and what helps
     kinds       the terms that all of this is filed under
     documents   what is kept as an output of an execution: plans, reports, profiles
     operation   an execution of a command: its inputs, its documents, committed

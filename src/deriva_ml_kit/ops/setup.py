@@ -6,7 +6,7 @@ changed. `(Model_Name, Sequence)` is a key: of two programs that add the step af
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,23 +78,31 @@ def setup(ml: DerivaML, *, dry_run: bool = False) -> Setup:
     execution = ml.create_execution(workflow=workflow, description="Prepare the catalog for operations")
     known = {term.name for term in ml.list_vocabulary_terms("Asset_Type")}
     writes = Writes(execution, next(term for term in TYPES if term in known))
-    added: list[str] = []
-    warning = None
     try:
         with execution:
-            for step in steps:
-                try:
-                    step.make(writes)
-                    added.append(step.what)
-                except KeyRefused as refused:
-                    warning = f"The catalog refused the {step.what} ({refused}): races are found after the fact."
-    finally:
-        if writes.anything:
-            failed = execution.error
+            added, warning = _made(steps, writes)
+    except BaseException as error:
+        ended, reason = execution.status, execution.error
+        if writes.anything:  # what was made is named all the same
+            writes.failed(said(error))
             execution.commit_output_assets()
-            if failed:
-                execution.update_status("Failed", error=failed)
+            execution.update_status(ended, error=reason)
+        raise
+    execution.commit_output_assets()
     return Setup(added, writes.rid, warning)
+
+
+def _made(steps: Sequence[_Step], writes: Writes) -> tuple[list[str], str | None]:
+    """What was added, and what to say of a key that was refused."""
+    added: list[str] = []
+    warning = None
+    for step in steps:
+        try:
+            step.make(writes)
+            added.append(step.what)
+        except KeyRefused as refused:
+            warning = f"The catalog refused the {step.what} ({refused}): races are found after the fact."
+    return added, warning
 
 
 def require(ml: DerivaML) -> None:

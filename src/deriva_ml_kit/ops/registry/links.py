@@ -33,7 +33,7 @@ from deriva_ml_kit.ops.registry.files import StoredFiles
 
 # Link, then the type of the training's output, then what to do about it.
 OUTPUTS: Mapping[str, tuple[str, str]] = {
-    "baseline": (AssetType.BASELINE_PROFILE, "Write it in the training: uv run deriva-ml-ops baseline --help"),
+    "baseline": (AssetType.BASELINE_PROFILE, "Profile its data: uv run deriva-ml-ops baseline --execution {training}"),
     "features": (AssetType.FEATURE_DEFINITIONS, "Let the training keep its feature definitions as an output."),
     "golden records": (AssetType.GOLDEN_RECORDS, "Call write_golden(…) of deriva_ml_kit.ops.golden in the training."),
     "run record": (AssetType.RUN_RECORD, "Run the training within record_run(…) of deriva_ml_kit.ops.tracking."),
@@ -286,7 +286,7 @@ def _criteria(ml: DerivaML, execution_rid: str) -> Link:
 
 
 def _output(files: StoredFiles, name: str, execution_rid: str, outputs: Collection[Asset]) -> Link:
-    kind, remedy = OUTPUTS[name]
+    kind, remedy = OUTPUTS[name][0], OUTPUTS[name][1].format(training=execution_rid)
     found = [asset for asset in outputs if kind in asset.asset_types]
     if not found:
         return _missing(name, f"no {kind} is among the outputs of {execution_rid}", remedy)
@@ -298,7 +298,7 @@ def _output(files: StoredFiles, name: str, execution_rid: str, outputs: Collecti
 
 
 def _evaluation(ml: DerivaML, model: Asset) -> Link:
-    remedy = f"Evaluate it: uv run deriva-ml-ops evaluate --model {model.asset_rid} --help"
+    remedy = f"Evaluate it: uv run deriva-ml-ops evaluate --model {model.asset_rid}"
     faults = []
     for asset, report in _reports(ml, model):
         if isinstance(report, str):

@@ -125,7 +125,7 @@ def planned(
             )
             raise NotAllowed(
                 f"{model_rid} has not passed a gate against {against}; or a later gate failed.",
-                remedy=f"Judge it: uv run deriva-ml-ops gate --model {model_rid} --help",
+                remedy=f"Judge it: uv run deriva-ml-ops gate --model {model_rid} --production {name}",
             )
         evidence = evidence or gate.rid
         assets.append(Asset(ml, gate.rid, MODELS))
@@ -138,7 +138,7 @@ def planned(
             raise NotAllowed(
                 f"{model_rid} passed its gate against {incumbent.rid if incumbent else 'the baseline'}, and now "
                 f"{there.rid if there else 'nothing'} is in production.",
-                remedy=f"Judge it again: uv run deriva-ml-ops gate --model {model_rid} --help",
+                remedy=f"Judge it again: uv run deriva-ml-ops gate --model {model_rid} --production {name}",
             )
         step = Step(model_rid, current.md5, to, reason, current.training_rid, approved_by, forced, evidence)
         return [*_archived(there if to is Stage.PRODUCTION else None, f"replaced by {model_rid}: {reason}"), step]

@@ -238,5 +238,5 @@ def test_tables_can_be_left_out(ml: DerivaML, shelf: Shelf) -> None:
 def test_what_does_not_exist_is_said(ml: DerivaML, shelf: Shelf) -> None:
     with pytest.raises(DerivaMLNotFoundError, match="no version"):
         ml.download_dataset_bag(DatasetSpec(rid=shelf.spec.rid, version="9.9.9"))
-    with pytest.raises(Exception, match="Dataset"):
+    with pytest.raises(DerivaMLNotFoundError, match="is a row of Image"):
         ml.bag_info(DatasetSpec(rid=shelf.rids[0], version="0.1.0"))
