@@ -83,4 +83,11 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
         criteria = fetch(ml, args.criteria, GateCriteria).document
         own = {name: getattr(criteria, name) for name in own}
     dataset = own.pop("dataset")
-    return evaluate(ml, args.model, dataset, **own, task=args.task, dry_run=args.dry_run).summary()
+    found = evaluate(ml, args.model, dataset, **own, task=args.task, dry_run=args.dry_run)
+    result = found.summary()
+    if not args.json:
+        result["metrics"] = {
+            name: f"{each.value:.4g} [{each.lower:.4g}, {each.upper:.4g}], baseline {each.baseline:.4g}"
+            for name, each in found.report.metrics.items()
+        }
+    return result

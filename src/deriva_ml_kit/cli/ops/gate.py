@@ -13,7 +13,7 @@ from deriva_ml_kit.script import Verdict
 if TYPE_CHECKING:
     from deriva_ml_kit.cli.subcommand import Subparsers
     from deriva_ml_kit.mainline import DerivaML
-    from deriva_ml_kit.ops.gate.documents import GateReport
+    from deriva_ml_kit.ops.gate.documents import Check, GateReport
 
 DESCRIPTION = """\
 Judge a candidate by criteria that were registered before its training, against the model that it is to replace and the
@@ -24,7 +24,8 @@ group (such as the images of a patient) are drawn together.
 
 Fails: a bound that misses, a metric that is not defined, criteria younger than the training or the metrics, test
 records in the training data (their RIDs are listed), predictions that do not fit the catalog or the report.
-Cannot decide: evaluations that are missing, or of another dataset version; fewer than 20 groups.
+Cannot decide: evaluations that are missing, or of another dataset version; a training without a dataset as an input;
+fewer than 20 groups.
 Every check names value, limit, evidence and remedy.
 
 The report is an output of an execution. --again makes a gate again from the catalog alone, and compares.
@@ -92,7 +93,16 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
         incumbent = now.model_rid if now else None
     judged = gate(ml, args.model, incumbent_rid=incumbent, criteria_rid=args.criteria, dry_run=args.dry_run)
     _write_page(ml, args.page, judged.report)
-    return Verdict(judged.summary(), judged.report.exit_code)
+    result = judged.summary()
+    if not args.json:
+        result["checks"] = [_told(check) for check in judged.report.checks]
+    return Verdict(result, judged.report.exit_code)
+
+
+def _told(check: Check) -> str:
+    """A check as people read it."""
+    remedy = f". {check.remedy}" if check.remedy and check.status != "pass" else ""
+    return f"{check.status:<13}  {check.id}: {check.what}{remedy}"
 
 
 def _write_page(ml: DerivaML, file: Path | None, report: GateReport) -> None:

@@ -22,7 +22,7 @@ from deriva_ml_kit.numerics.paired.metrics import Answers, constant, of_task, va
 from deriva_ml_kit.numerics.paired.resampling import Groups
 from deriva_ml_kit.ops.evaluation import predictions
 from deriva_ml_kit.ops.evaluation.documents import EvaluationReport, Latency, MetricValue, Task
-from deriva_ml_kit.ops.evaluation.leaks import leaks
+from deriva_ml_kit.ops.evaluation.leaks import exposure
 from deriva_ml_kit.ops.evaluation.looks import looks
 from deriva_ml_kit.ops.evaluation.predictions import Predicted, label_text
 from deriva_ml_kit.ops.evaluation.records import Records, read_records
@@ -120,7 +120,7 @@ def evaluate(
     """
     asset = ml.lookup_asset(model_rid)
     records = read_records(ml, dataset, table=table, label=label, cluster=cluster)
-    if found := leaks(ml, asset, records):
+    if found := exposure(ml, asset, records).leaks:
         raise Faults(
             [Fault(str(each)) for each in found],
             message=f"Model {model_rid} cannot be evaluated on {records.dataset}: training has seen some of it. "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,38 +62,68 @@ def trained_on(ml: DerivaML, model: Asset) -> list[Consumed]:
     return inputs_of(ml, executions=executions)[0] if executions else []
 
 
-def leaks(ml: DerivaML, model: Asset, records: Records) -> list[Leak]:
-    """What training has seen of test records.
+@dataclass(frozen=True)
+class Exposure:
+    """What training has seen of a test dataset.
+
+    Attributes:
+        datasets: `RID@VERSION` of all training data.
+        leaks: Test records that training has seen.
+        blind: Training data that cannot be compared: all of it is of other tables than the test records, and no way
+            leads from there to their groups.
+    """
+
+    datasets: tuple[str, ...]
+    leaks: tuple[Leak, ...]
+    blind: tuple[str, ...]
+
+
+def exposure(ml: DerivaML, model: Asset, records: Records) -> Exposure:
+    """Compare test records with the training data, as both were in their versions.
 
     Nested datasets count, except those of type Testing that are parts of what the training had as a whole.
     """
-    return [leak for used in trained_on(ml, model) for leak in _of_dataset(ml, used, records)]
-
-
-def _of_dataset(ml: DerivaML, used: Consumed, records: Records) -> Iterator[Leak]:
-    then = ml
-    if used.version:
-        then = ml.catalog_snapshot(snapshot_of(ml, used.dataset, DatasetVersion.parse(used.version)))
-    name = f"{used.dataset}@{used.version}" if used.version else used.dataset
-    within = [used.dataset, *_parts(then, used.dataset)]
-    seen: set[str] = set()
-    belonging: set[str] = set()
-    for kind in element_types(then):
-        if kind.table.name == "Dataset":
+    names, found, blind = [], [], []
+    for used in trained_on(ml, model):
+        then = ml
+        if used.version:
+            then = ml.catalog_snapshot(snapshot_of(ml, used.dataset, DatasetVersion.parse(used.version)))
+        name = f"{used.dataset}@{used.version}" if used.version else used.dataset
+        names.append(name)
+        seen = _seen(then, used.dataset, records)
+        if seen is None:
+            blind.append(name)
             continue
-        rids = {rid for dataset in within for rid in member_rids(then, dataset, kind.table)}
-        if kind.table.name == records.table:
-            seen = rids
-        if records.cluster and rids:
+        rids, groups_ = seen
+        same = sorted(records.truth.keys() & rids)
+        near = sorted(rid for rid, group in (records.clusters or {}).items() if group in groups_ and rid not in rids)
+        found += [Leak("record", name, used.execution, tuple(same))] if same else []
+        found += [Leak("group", name, used.execution, tuple(near))] if near else []
+    return Exposure(tuple(names), tuple(found), tuple(blind))
+
+
+def _seen(then: DerivaML, dataset: str, records: Records) -> tuple[set[str], set[str]] | None:
+    """RIDs in the table of the test records, and groups, of training data; None where neither can be told."""
+    within = [dataset, *_parts(then, dataset)]
+    members = {
+        kind.table.name: {rid for each in within for rid in member_rids(then, each, kind.table)}
+        for kind in element_types(then)
+        if kind.table.name != "Dataset"
+    }
+    members = {table: rids for table, rids in members.items() if rids}
+    belonging: set[str] = set()
+    comparable = records.table in members or not members
+    for table, rids in members.items() if records.cluster else ():
+        if table == records.cluster:
+            found = rids
+        else:
             try:
-                belonging |= set(groups(then, kind.table.name, records.cluster, rids).values())
+                found = set(groups(then, table, str(records.cluster), rids).values())
             except UsageError:  # records of this table belong to no such groups
                 continue
-    if same := sorted(records.truth.keys() & seen):
-        yield Leak("record", name, used.execution, tuple(same))
-    together = records.clusters or {}
-    if near := sorted(rid for rid, group in together.items() if group in belonging and rid not in seen):
-        yield Leak("group", name, used.execution, tuple(near))
+        belonging |= found
+        comparable = True
+    return (members.get(records.table, set()), belonging) if comparable else None
 
 
 def _parts(ml: DerivaML, dataset: str) -> list[str]:

@@ -95,24 +95,42 @@ def _criteria(evidence: Evidence) -> Iterator[Check]:
 
 
 def _leaks(evidence: Evidence) -> Iterator[Check]:
-    for side, name, seen in (
-        (evidence.candidate, "candidate", Status.FAIL),
-        (evidence.incumbent, "incumbent", Status.NOTE),
-    ):
-        for by in ("record", "group") if side is not None else ():
-            assert side is not None
-            found = [leak for leak in side.leaks if leak.by == by]
-            if found or seen is Status.FAIL:
-                rids = sorted({rid for leak in found for rid in leak.rids})
-                yield Check(
-                    id=f"leak.{by}.{name}",
-                    status=seen if found else Status.PASS,
-                    what="; ".join(map(str, found)) or f"no test {by} is known to the training of the {name}",
-                    value=len(rids),
-                    limit=0,
-                    evidence=(side.rid, *rids),
-                    remedy="Take another test dataset, or train without these records." if found else None,
+    side = evidence.candidate
+    exposure = side.exposure
+    for by in ("record", "group"):
+        found = [leak for leak in exposure.leaks if leak.by == by]
+        rids = sorted({rid for leak in found for rid in leak.rids})
+        status, what, remedy = Status.PASS, f"training has seen no test {by} ({', '.join(exposure.datasets)})", None
+        if found:
+            status, what = Status.FAIL, "; ".join(map(str, found))
+            remedy = "Take another test dataset, or train without these records."
+        elif exposure.blind or not exposure.datasets:
+            status = Status.UNDECIDED
+            what = f"nobody knows what {side.rid} was trained on: its training has no dataset as an input"
+            remedy = "Give the training its data as a released dataset."
+            if exposure.blind:
+                what = (
+                    f"{', '.join(exposure.blind)} cannot be compared: they have no members of {evidence.records.table}"
                 )
+                remedy = "Register criteria with a cluster that both belong to, such as the table of the subjects."
+        yield Check(
+            id=f"leak.{by}",
+            status=status,
+            what=what,
+            value=len(rids),
+            limit=0,
+            evidence=(side.rid, *rids),
+            remedy=remedy,
+        )
+    if evidence.incumbent is not None and evidence.incumbent.exposure.leaks:
+        rids = sorted({rid for leak in evidence.incumbent.exposure.leaks for rid in leak.rids})
+        yield Check(
+            id="leak.incumbent",
+            status=Status.NOTE,
+            what="the incumbent has an advantage: " + "; ".join(map(str, evidence.incumbent.exposure.leaks)),
+            value=len(rids),
+            evidence=(evidence.incumbent.rid, *rids),
+        )
 
 
 def _evaluation(evidence: Evidence, side: Side, name: str) -> Iterator[Check]:

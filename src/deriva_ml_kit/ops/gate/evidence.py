@@ -16,7 +16,7 @@ from deriva_ml_kit.mainline.catalog.single import row_of
 from deriva_ml_kit.ops.documents import Stored, fetch
 from deriva_ml_kit.ops.evaluation import predictions
 from deriva_ml_kit.ops.evaluation.documents import EvaluationReport
-from deriva_ml_kit.ops.evaluation.leaks import Leak, leaks
+from deriva_ml_kit.ops.evaluation.leaks import Exposure, exposure
 from deriva_ml_kit.ops.evaluation.predictions import Predicted
 from deriva_ml_kit.ops.evaluation.records import Records, read_records
 from deriva_ml_kit.ops.gate.documents import GateCriteria
@@ -50,7 +50,7 @@ class Side:
         predicted: The predictions of that evaluation.
         unreadable: Why these cannot be read.
         others: Evaluations that do not fit: RID of the report to what they are of.
-        leaks: What its training has seen of the test records.
+        exposure: What its training has seen of the test records.
     """
 
     rid: str
@@ -60,7 +60,7 @@ class Side:
     predicted: Predicted | None
     unreadable: str | None
     others: Mapping[str, str]
-    leaks: tuple[Leak, ...]
+    exposure: Exposure
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _side(
         predicted=predicted,
         unreadable=unreadable,
         others=others,
-        leaks=tuple(leaks(ml, asset, records)),
+        exposure=exposure(ml, asset, records),
     )
 
 

@@ -18,9 +18,8 @@ def differences(side: Side, records: Records) -> str | None:
     if predicted.rids != tuple(sorted(records.truth)):
         other = sorted(set(predicted.rids) ^ records.truth.keys())
         return f"the predictions of {side.report.rid} are not of the members of {records.dataset}: {', '.join(other)}"
-    true = [records.truth[rid] for rid in predicted.rids]
-    labels = [label_text(each) for each in true] if report.classes else [float(each) for each in true]
-    if labels != predicted.answers.truth.tolist():
+    true = [label_text(records.truth[rid]) for rid in predicted.rids]
+    if true != [label_text(each) for each in predicted.answers.truth]:
         return f"the labels in {side.report.rid} are not those of {records.dataset}"
     clusters = None if records.clusters is None else tuple(records.clusters[rid] for rid in predicted.rids)
     if clusters != predicted.clusters:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from deriva_ml_kit.numerics.paired.compare import Comparison, compare, interval
+from deriva_ml_kit.numerics.paired.mcnemar import clustered_mcnemar, mcnemar
 from deriva_ml_kit.numerics.paired.metrics import METRICS, Answers, Direction, constant
+from deriva_ml_kit.numerics.paired.resampling import Groups
 from deriva_ml_kit.ops.evaluation.predictions import Predicted
 from deriva_ml_kit.ops.evaluation.records import Records
 from deriva_ml_kit.ops.gate.documents import Check, Requirement, Status
@@ -38,15 +40,24 @@ def metric_checks(evidence: Evidence, *, resamples: int, seed: int) -> Iterator[
             got = interval(metric, answers, clusters, alpha=alpha, resamples=resamples, seed=seed)
             yield _limit(required, got.value, got.lower, got.upper, candidate.report.rid)
         if incumbent is not None and required.min_gain is not None:
+            rids = (candidate.report.rid, incumbent[0])
             ours, theirs = _aligned(answers, incumbent[1].answers)
+            if not np.array_equal(ours.truth, theirs.truth):
+                yield Check(
+                    id=f"gain.{metric.name}",
+                    status=Status.FAIL,
+                    what="the two evaluations are of different tasks",
+                    evidence=rids,
+                    remedy="Evaluate both as a classification, or as a regression: --task",
+                )
+                continue
             gain = compare(metric, ours, theirs, clusters, alpha=alpha, resamples=resamples, seed=seed)
-            yield _gain(
-                f"gain.{metric.name}", required.min_gain, gain, "incumbent", (candidate.report.rid, incumbent[0])
-            )
+            further = _of_accuracies(ours, theirs, clusters) if metric.name == "accuracy" else ""
+            yield _gain(f"gain.{metric.name}", required.min_gain, gain, "incumbent", *rids, further=further)
         if place == 0:
             least = 0.0 if evidence.incumbent is not None else max(0.0, required.min_gain or 0.0)
             gain = compare(metric, answers, constant(answers), clusters, alpha=alpha, resamples=resamples, seed=seed)
-            yield _gain(f"baseline.{metric.name}", least, gain, "baseline", (candidate.report.rid,))
+            yield _gain(f"baseline.{metric.name}", least, gain, "baseline", candidate.report.rid)
 
 
 def _sound(side: Side | None, records: Records) -> tuple[str, Predicted] | None:
@@ -69,6 +80,18 @@ def _aligned(one: Answers, other: Answers) -> tuple[Answers, Answers]:
     return found[0], found[1]
 
 
+def _of_accuracies(ours: Answers, theirs: Answers, clusters: Sequence[str] | None) -> str:
+    """McNemar's test, which many know and ask for; the decision is the bound's."""
+    right, other = (each.true_codes == each.predicted_codes for each in (ours, theirs))
+    counts = int((right & ~other).sum()), int((other & ~right).sum())
+    if clusters is None:
+        name, p = "McNemar's mid-p", mcnemar(*counts)
+    else:
+        groups = Groups.of(clusters, len(ours))
+        name, p = "McNemar's test for groups", clustered_mcnemar(groups.sums((right * 1.0 - other)[:, None])[:, 0])
+    return f"; {counts[0]} records only the candidate has right, {counts[1]} only the incumbent, {name} {p:.3g}"
+
+
 def _limit(required: Requirement, value: float, lower: float, upper: float, report: str) -> Check:
     higher = required.direction is Direction.HIGHER
     bound = lower if higher else upper
@@ -86,11 +109,11 @@ def _limit(required: Requirement, value: float, lower: float, upper: float, repo
     )
 
 
-def _gain(name: str, least: float, found: Comparison, over: str, evidence: tuple[str, ...]) -> Check:
+def _gain(name: str, least: float, found: Comparison, over: str, *evidence: str, further: str = "") -> Check:
     met = found.lower > least  # NaN is not
     what = (
         f"{found.candidate:.4g} against {found.reference:.4g} of the {over}: a gain of {found.gain:.4g}, "
-        f"its lower bound {found.lower:.4g}; of equal models by chance p = {found.p_value:.3g}"
+        f"its lower bound {found.lower:.4g}; of equal models by chance p = {found.p_value:.3g}{further}"
     )
     return Check(
         id=name,

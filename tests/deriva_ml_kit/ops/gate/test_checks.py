@@ -14,7 +14,7 @@ from answered import classification
 from deriva_ml_kit.numerics.paired.metrics import Answers, of_task, value
 from deriva_ml_kit.ops.documents import Stored
 from deriva_ml_kit.ops.evaluation.documents import EvaluationReport, Latency, Look, MetricValue
-from deriva_ml_kit.ops.evaluation.leaks import Leak
+from deriva_ml_kit.ops.evaluation.leaks import Exposure, Leak
 from deriva_ml_kit.ops.evaluation.predictions import Predicted
 from deriva_ml_kit.ops.evaluation.records import Records
 from deriva_ml_kit.ops.gate.checks import judge
@@ -75,7 +75,7 @@ def evaluated(rid: str, answers: Answers) -> Side:
     )
     made = (NOON + timedelta(hours=2)).isoformat()
     stored = Stored(report, f"{rid}-REPORT", "3-EVAL", made, "1" * 32)
-    return Side(rid, "0" * 32, 900, stored, predicted, None, {}, ())
+    return Side(rid, "0" * 32, 900, stored, predicted, None, {}, Exposure(("2-TRAIN@1.0.0",), (), ()))
 
 
 GOOD = classification(1, n=N, k=2, right=0.95)
@@ -103,6 +103,7 @@ def test_sound_evidence_passes_every_check() -> None:
     assert {check.status for check in found.values()} == {Status.PASS, Status.NOTE}
     assert [name for name, check in found.items() if check.status is Status.NOTE] == ["looks"]
     assert "4-EARLY (model)" in found["looks"].what
+    assert "McNemar's test for groups" in found["gain.accuracy"].what
     assert {
         "limit.accuracy",
         "gain.accuracy",
@@ -135,6 +136,19 @@ def lost(answers: Answers) -> Evidence:
     scores = answers.scores.copy()
     scores[5] = np.nan
     return replace(EVIDENCE, candidate=evaluated("3-CAND", replace(answers, scores=scores)))
+
+
+def seen(*leaks: Leak) -> Exposure:
+    return Exposure(("2-TRAIN@1.0.0",), leaks, ())
+
+
+def as_regression(side: Side) -> Side:
+    assert side.report is not None
+    numbers = Answers(np.arange(N, dtype=float), np.zeros(N))
+    stored = replace(
+        side.report, document=side.report.document.model_copy(update={"classes": (), "task": "regression"})
+    )
+    return replace(side, report=stored, predicted=Predicted(RIDS, numbers, tuple(CLUSTERS.values())))
 
 
 LEAK = Leak("record", "2-TRAIN@1.0.0", "3-TRAIN", ("1-0003", "1-0007"))
@@ -170,16 +184,28 @@ FAULTS: dict[str, tuple[Callable[[], Evidence], str, Status, str]] = {
         "no execution",
     ),
     "trained on test records": (
-        lambda: candidate(leaks=(LEAK,)),
-        "leak.record.candidate",
+        lambda: candidate(exposure=seen(LEAK)),
+        "leak.record",
         Status.FAIL,
         "1-0003, 1-0007",
     ),
     "trained on records of the same patients": (
-        lambda: candidate(leaks=(replace(LEAK, by="group"),)),
-        "leak.group.candidate",
+        lambda: candidate(exposure=seen(replace(LEAK, by="group"))),
+        "leak.group",
         Status.FAIL,
         "2-TRAIN@1.0.0",
+    ),
+    "nobody knows what it was trained on": (
+        lambda: candidate(exposure=Exposure((), (), ())),
+        "leak.record",
+        Status.UNDECIDED,
+        "no dataset",
+    ),
+    "trained on records of other tables": (
+        lambda: candidate(exposure=Exposure(("2-SUBJECTS@1.0.0",), (), ("2-SUBJECTS@1.0.0",))),
+        "leak.group",
+        Status.UNDECIDED,
+        "no members of Image",
     ),
     "not evaluated": (
         lambda: candidate(report=None, predicted=None),
@@ -259,6 +285,12 @@ FAULTS: dict[str, tuple[Callable[[], Evidence], str, Status, str]] = {
         Status.FAIL,
         "baseline",
     ),
+    "the incumbent was evaluated as a regression": (
+        lambda: replace(EVIDENCE, incumbent=as_regression(evaluated("3-PROD", PLAIN))),
+        "evaluation.incumbent",
+        Status.FAIL,
+        "labels",
+    ),
     "too large": (lambda: candidate(size=1001), "size", Status.FAIL, "1001 bytes"),
     "too slow": (
         lambda: reported(latency=Latency(records=20, median_ms=1.0, p95_ms=21.0)),
@@ -279,9 +311,9 @@ def test_a_fault_is_found_where_it_is(fault: str) -> None:
 
 
 def test_leaks_are_listed_by_rid() -> None:
-    assert checks(candidate(leaks=(LEAK,)))["leak.record.candidate"].evidence == ("3-CAND", "1-0003", "1-0007")
-    other = replace(EVIDENCE, incumbent=replace(evaluated("3-PROD", PLAIN), leaks=(LEAK,)))
-    assert checks(other)["leak.record.incumbent"].status is Status.NOTE
+    assert checks(candidate(exposure=seen(LEAK)))["leak.record"].evidence == ("3-CAND", "1-0003", "1-0007")
+    other = replace(EVIDENCE, incumbent=replace(evaluated("3-PROD", PLAIN), exposure=seen(LEAK)))
+    assert checks(other)["leak.incumbent"].status is Status.NOTE
 
 
 def test_without_an_incumbent_gains_are_over_the_baseline_and_that_is_said() -> None:

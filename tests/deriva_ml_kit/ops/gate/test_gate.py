@@ -17,7 +17,7 @@ from deriva_ml_kit.errors import Faults, Undecidable, UsageError
 from deriva_ml_kit.ops.documents import fetch
 from deriva_ml_kit.ops.evaluation.documents import EvaluationReport
 from deriva_ml_kit.ops.evaluation.evaluate import Evaluation, evaluate
-from deriva_ml_kit.ops.evaluation.leaks import leaks, trained_on, trainings
+from deriva_ml_kit.ops.evaluation.leaks import exposure, trained_on, trainings
 from deriva_ml_kit.ops.evaluation.records import read_records
 from deriva_ml_kit.ops.gate.documents import GateCriteria, GateReport
 from deriva_ml_kit.ops.gate.gate import Gated, gate
@@ -135,10 +135,12 @@ def test_leaks_are_found_through_nested_datasets_and_earlier_trainings(played: P
         (training, whole),
     ]
     of_training = read_records(ml, of.training, table=TABLE, label="Label", cluster=None)
-    seen = leaks(ml, model, of_training)
-    assert [(each.dataset, len(each.rids)) for each in seen] == [(of.training, 400), (whole, 400)]
+    seen = exposure(ml, model, of_training)
+    assert [(each.dataset, len(each.rids)) for each in seen.leaks] == [(of.training, 400), (whole, 400)]
     of_testing = read_records(ml, of.testing, table=TABLE, label="Label", cluster="Patient")
-    assert leaks(ml, model, of_testing) == []
+    assert exposure(ml, model, of_testing).leaks == ()
+    elsewhere = replace(of_testing, table="Image", cluster="Subject")  # of which the training has nothing
+    assert exposure(ml, model, elsewhere).blind == (of.training, whole)
 
 
 def test_what_cannot_be_evaluated_on_is_refused_before_anything_is_written(played: Played) -> None:
