@@ -23,7 +23,8 @@ import pandas as pd
 from deriva_ml_kit import script
 from deriva_ml_kit.ops.access import connect
 from deriva_ml_kit.ops.drift import Settings, find_baseline, metrics
-from deriva_ml_kit.ops.drift.monitor import Compared, models_of, monitor, read_batch
+from deriva_ml_kit.ops.drift.columns import read_batch
+from deriva_ml_kit.ops.drift.monitor import Compared, models_of, monitor
 from deriva_ml_kit.ops.drift.response import outcome, respond
 from deriva_ml_kit.ops.drift.webhook import webhook
 

@@ -46,7 +46,7 @@ def add(subparsers: Subparsers) -> None:
     )
     place.options(made)
     made.add_argument("--execution", required=True, metavar="RID", help="the training")
-    made.add_argument("--dataset", metavar="RID", help="which of its datasets, where it had several")
+    made.add_argument("--dataset", metavar="RID[@VERSION]", help="which of its datasets, where it had several")
     made.add_argument(
         "--table", action="append", metavar="NAME", help="element table, where there are several; repeat to join tables"
     )
@@ -80,8 +80,10 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     where = place.required(args, place.root())
     from deriva_ml_kit.ops.access import connect  # noqa: PLC0415  (takes seconds)
     from deriva_ml_kit.ops.drift import attach_baseline  # noqa: PLC0415
+    from deriva_ml_kit.ops.setup import require  # noqa: PLC0415
 
     ml = connect(where.hostname, where.catalog_id)
+    require(ml)
     settings: dict[str, Any] = {
         "clusters": args.group_by,
         "times": args.time,

@@ -109,13 +109,16 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     from deriva_ml_kit.ops.access import connect  # noqa: PLC0415  (takes seconds)
     from deriva_ml_kit.ops.drift import Settings, find_baseline  # noqa: PLC0415
     from deriva_ml_kit.ops.drift import metrics as openmetrics  # noqa: PLC0415
+    from deriva_ml_kit.ops.drift.columns import read_batch  # noqa: PLC0415
     from deriva_ml_kit.ops.drift.lookup import RID  # noqa: PLC0415
-    from deriva_ml_kit.ops.drift.monitor import Compared, models_of, monitor, read_batch  # noqa: PLC0415
+    from deriva_ml_kit.ops.drift.monitor import Compared, models_of, monitor  # noqa: PLC0415
     from deriva_ml_kit.ops.drift.response import outcome, respond  # noqa: PLC0415
     from deriva_ml_kit.ops.drift.webhook import webhook  # noqa: PLC0415
+    from deriva_ml_kit.ops.setup import require  # noqa: PLC0415
 
     told = webhook(args.webhook)  # first of all: it takes the address out of what executions record
     ml = connect(where.hostname, where.catalog_id)
+    require(ml)
     of = args.model or args.execution or args.baseline
     baseline = find_baseline(ml, of)
     compared = Compared(

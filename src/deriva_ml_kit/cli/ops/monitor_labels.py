@@ -91,8 +91,10 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
     from deriva_ml_kit.ops.access import connect  # noqa: PLC0415  (takes seconds)
     from deriva_ml_kit.ops.drift import labelled, labels  # noqa: PLC0415
     from deriva_ml_kit.ops.frames import read_frame  # noqa: PLC0415
+    from deriva_ml_kit.ops.setup import require  # noqa: PLC0415
 
     ml = connect(where.hostname, where.catalog_id)
+    require(ml)
     logs = [read_frame(each, ml) for each in args.log]
     truth, origin = _truth(ml, args, logs)
     found, notes = labels.joined(logs, truth, model=args.model)

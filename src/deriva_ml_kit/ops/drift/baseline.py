@@ -44,7 +44,7 @@ def write_baseline(
         UsageError: There is nothing to profile, a setting does not fit the frame, or the dataset has to be named.
     """
     ml: DerivaML = execution._ml_object
-    pins = {spec.rid: str(spec.version) for spec in execution.configuration.datasets}
+    pins: dict[str, str | None] = {spec.rid: str(spec.version) for spec in execution.configuration.datasets}
     origin = _origin(ml, execution.execution_rid, pins, dataset)
     made = _profiled(frame, origin, settings)
     path = execution.asset_file_path(MODELS, name, asset_types=str(AssetType.BASELINE_PROFILE))
@@ -70,7 +70,7 @@ def attach_baseline(
     Args:
         ml: The catalog.
         execution_rid: The training.
-        dataset: RID of its input dataset, where there are several.
+        dataset: RID of its input dataset, where there are several; with `@VERSION` where the catalog does not say it.
         table: The dataset's element table, or tables, where there are several.
         replace: Why the profile that is there has to be replaced; it stays in the catalog, and the new one counts.
         predict: Load the model and profile its predictions; without, only the columns that `settings` name.
@@ -125,24 +125,30 @@ def _there(ml: DerivaML, execution_rid: str) -> Stored[Baseline] | None:
     return fetch_newest(ml, outputs(ml, execution_rid))
 
 
-def _origin(ml: DerivaML, execution_rid: str, pins: dict[str, Any], dataset: str | None) -> drift.Origin:
+def _origin(ml: DerivaML, execution_rid: str, pins: dict[str, str | None], dataset: str | None) -> drift.Origin:
     """Which dataset version the rows are of.
 
     Raises:
         UsageError: It is not among the inputs, or there are several.
     """
-    listed = ", ".join(f"{rid}@{version}" for rid, version in pins.items()) or "none"
-    if dataset is not None and dataset not in pins:
+    listed = ", ".join(f"{rid}@{version or '?'}" for rid, version in pins.items()) or "none"
+    rid, _, version = (dataset or "").partition("@")
+    if rid and (rid not in pins or (version and pins[rid] not in (None, version))):
         raise UsageError(f"{dataset} is no input of execution {execution_rid}; its datasets: {listed}.")
-    if dataset is None and len(pins) > 1:
+    if not rid and len(pins) > 1:
         raise UsageError(
             f"Execution {execution_rid} has several datasets: {listed}.",
             remedy="Name the one that the model learns from.",
         )
-    rid = dataset or next(iter(pins), None)
-    if rid is None:
+    rid = rid or next(iter(pins), "")
+    if not rid:
         return drift.Origin(execution_rid=execution_rid)
-    version, snapshot = released_version(ml, rid, pins[rid])
+    if not (version := version or pins[rid] or ""):
+        raise UsageError(
+            f"The catalog does not say in which version execution {execution_rid} used dataset {rid}.",
+            remedy=f"Say it: {rid}@VERSION",
+        )
+    version, snapshot = released_version(ml, rid, version)
     return drift.Origin(dataset_rid=rid, dataset_version=version, snapshot=snapshot, execution_rid=execution_rid)
 
 

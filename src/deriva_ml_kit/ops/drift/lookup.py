@@ -78,7 +78,12 @@ def baseline_in_service(ml: DerivaML, name: str) -> Stored[Baseline]:
     served = serving(ml, name)
     if served is None:
         raise UsageError(f"No model {name} is in Production.", remedy="Name a model by its RID.")
-    return baseline_of_model(ml, served.model_rid)
+    # The same bytes may have been trained several times; the registry knows which training counts.
+    return (
+        baseline_of_execution(ml, served.training_rid)
+        if served.training_rid
+        else baseline_of_model(ml, served.model_rid)
+    )
 
 
 def outputs(ml: DerivaML, execution_rid: str) -> list[Asset]:

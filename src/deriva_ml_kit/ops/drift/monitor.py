@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from deriva_ml_kit.errors import UsageError
 from deriva_ml_kit.mainline import DatasetSpec, DerivaML, Workflow
 from deriva_ml_kit.mainline.catalog.lookup import rows_with
 from deriva_ml_kit.numerics import drift
 from deriva_ml_kit.ops.documents import Stored, fetch
 from deriva_ml_kit.ops.drift import history, metrics, plots
+from deriva_ml_kit.ops.drift.columns import Columns, columns_of, span
 from deriva_ml_kit.ops.drift.documents import Baseline, DriftReport, Settings
 from deriva_ml_kit.ops.drift.lookup import outputs
-from deriva_ml_kit.ops.frames import Batch, NoMembers, read_frame
+from deriva_ml_kit.ops.frames import Batch
 from deriva_ml_kit.ops.kinds import MODELS, AssetType, WorkflowType
 from deriva_ml_kit.ops.operation import operation
 
@@ -64,7 +63,7 @@ class Compared:
         periods = [each.period for each in self.baseline.document.profile.columns if each.period]
         if self.series is None or times is None or not len(times) or not (periods or rolling):
             return self
-        first, last = _span(times)
+        first, last = span(times)
         known = history.earlier(ml, self.series)
         season = history.a_season_before(known, first, last, periods[0]) if periods and not self.seasonal else None
         before = history.just_before(known, first) if rolling and not self.rolling else None
@@ -73,30 +72,6 @@ class Compared:
             seasonal=self.seasonal or history.fetched(ml, season),
             rolling=self.rolling or history.fetched(ml, before),
         )
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns of a batch by what they are for.
-
-    Attributes:
-        features: A row each.
-        predictions: What the model said of them.
-        scores: Its probabilities.
-        clusters: Which rows belong together.
-        times: When each came to be.
-    """
-
-    features: pd.DataFrame
-    predictions: Any = None
-    scores: Any = None
-    clusters: Any = None
-    times: Any = None
-
-    @property
-    def further(self) -> dict[str, Any]:
-        """What is not a feature, as `drift.compare` takes it."""
-        return {name: getattr(self, name) for name in ("predictions", "scores", "clusters", "times")}
 
 
 @dataclass(frozen=True)
@@ -153,9 +128,9 @@ def monitor(
         UsageError: Batch, baseline and settings do not fit each other.
     """
     settings = _with_defaults(settings or Settings(), compared.baseline.document)
-    columns = _columns(batch, settings, compared.models, predictions, scores)
+    columns = columns_of(batch, settings, compared.models, predictions, scores)
     compared = compared.with_history(ml, columns.times, rolling=rolling)
-    profile_file = history.file_name(compared.series, *_span(columns.times))
+    profile_file = history.file_name(compared.series, *span(columns.times))
     profiled = _profile(columns, compared)
     answers = predictions if isinstance(predictions, str) else predictions is not None
     key = report_key(compared, batch, settings, [workflow.checksum if workflow else None, answers])
@@ -236,75 +211,10 @@ def models_of(ml: DerivaML, execution_rid: str | None) -> tuple[str, ...]:
     return tuple(each.asset_rid for each in made if AssetType.MODEL_FILE in each.asset_types)
 
 
-def read_batch(
-    ml: DerivaML, source: str | Path, baseline: Baseline, *, table: str | Sequence[str] | None = None
-) -> Batch:
-    """Records as `ops.frames.read_frame` reads them; an empty dataset is a batch without rows.
-
-    Args:
-        ml: The catalog.
-        source: `RID@VERSION`, the RID of a file, a file, the folder of a bag.
-        baseline: Says which columns are levels, also where they look like numbers.
-        table: Of a dataset, where there are several.
-    """
-    levels = [each.name for each in baseline.profile.features if each.kind == "categorical"]
-    try:
-        return read_frame(source, ml, table=table, text=levels)
-    except NoMembers as empty:
-        return Batch(pd.DataFrame(), empty.origin)
-
-
 def _with_defaults(settings: Settings, baseline: Baseline) -> Settings:
     """Grouping and time as in the baseline, where nothing else is said."""
     known = {"group_by": settings.group_by or baseline.group_by, "time": settings.time or baseline.time}
     return settings.model_copy(update=known)
-
-
-def _columns(batch: Batch, settings: Settings, models: Collection[str], predictions: Any, scores: Any) -> Columns:
-    """Take a batch apart.
-
-    Raises:
-        UsageError: A column that is named is not there, or the log is of other models.
-    """
-    frame, log = batch.frame, batch.log
-    if log is not None and models:
-        mine = log["model_rid"].isin(models)
-        if len(log) and not mine.any():
-            others = ", ".join(sorted(log["model_rid"].unique())[:5])
-            raise UsageError(f"{batch.origin.name} holds answers of {others}, and none of {', '.join(models)}.")
-        frame, log = frame[mine].reset_index(drop=True), log[mine].reset_index(drop=True)
-    if log is not None and predictions is None and len(log):
-        predictions = log["prediction"]
-        of_classes = log.filter(regex=r"^scores\.")
-        scores = of_classes.rename(columns=lambda name: name.removeprefix("scores.")) if of_classes.size else None
-    given = {"--predictions": predictions, "--group-by": settings.group_by, "--time": settings.time}
-    for option, name in given.items():
-        if isinstance(name, str) and len(frame) and name not in frame and (log is None or name not in log):
-            raise UsageError(f"{option}: {batch.origin.name} has no column {name}.")
-    named = [each for each in given.values() if isinstance(each, str)]
-
-    def rows(name: str | None) -> Any:
-        if name is None:
-            return None
-        known = frame if name in frame or log is None else log
-        return known[name] if name in known else pd.Series(dtype=object)  # only where there are no rows
-
-    times = rows(settings.time)
-    return Columns(
-        frame.drop(columns=[name for name in named if name in frame]),
-        rows(predictions) if isinstance(predictions, str) else predictions,
-        scores,
-        rows(settings.group_by),
-        times if times is not None or log is None or not len(log) else log["time"],
-    )
-
-
-def _span(times: Any) -> tuple[Any, Any]:
-    """First and last of some times."""
-    if times is None or not len(times):
-        return None, None
-    at = pd.to_datetime(pd.Series(times), utc=True)
-    return at.min().to_pydatetime(), at.max().to_pydatetime()
 
 
 def _profile(columns: Columns, compared: Compared) -> drift.BaselineProfile | None:
