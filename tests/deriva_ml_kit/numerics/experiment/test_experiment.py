@@ -78,9 +78,9 @@ def test_the_variance_of_a_ratio_is_what_it_is_when_units_are_drawn_again() -> N
         habits = np.repeat(rng.beta(2, 3, 300), rows)
         return units, units % 2 == 1, (rng.random(len(units)) < habits).astype(float)
 
-    drawn = [effect(*draw(), Kind.RATIO) for _ in range(400)]
+    drawn = [effect(*draw(), Kind.RATIO) for _ in range(200)]
     spread = np.var([each.difference for each in drawn])
-    assert np.mean([each.variance for each in drawn]) == pytest.approx(spread, rel=0.15)
+    assert np.mean([each.variance for each in drawn]) == pytest.approx(spread, rel=0.25)
     naive = np.mean([0.24 / 450 * 2 for _ in drawn])  # rows taken for independent
     assert naive < 0.85 * spread
 
