@@ -58,3 +58,4 @@ def test_the_places_to_edit_are_marked() -> None:
     assert marked["populate_feature_values"] == {"columns"}
     assert marked["make_dev_dataset"] == {"edge_cases"}
     assert marked["monitor_drift"] == {"columns", "seasons"}
+    assert marked["ab_test"] == {"rows"}
