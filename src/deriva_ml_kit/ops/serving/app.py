@@ -119,7 +119,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     def openapi() -> dict[str, Any]:
         made = get_openapi(title=app.title, version="1", routes=app.routes)
-        schema = service.schema.json_schema() if service.schema else {}
+        schema = service.schema.json_schema("#/components/schemas/{model}") if service.schema else {}
+        made.setdefault("components", {}).setdefault("schemas", {}).update(schema.pop("$defs", {}))
         made["paths"]["/predict"] = {
             "post": {
                 "summary": "Answer one record, or a list of them.",

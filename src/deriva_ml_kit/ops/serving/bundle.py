@@ -146,7 +146,9 @@ def fetch_bundle(ml: DerivaML, rid: str, folder: Path, *, served: Serving | None
         raise UsageError(f"{rid} ({asset.filename}) is no {AssetType.MODEL_FILE}: its types are {types}.")
     if served and served.md5 != asset.md5:
         raise UsageError(f"The file of {rid} has MD5 {asset.md5}; when it was registered it had {served.md5}.")
-    outputs = ml.list_execution_assets(asset.execution_rid, "Output") if asset.execution_rid else []
+    # The same bytes may have been trained several times; the registry knows which training counts.
+    training = (served.training_rid if served else None) or asset.execution_rid
+    outputs = ml.list_execution_assets(training, "Output") if training else []
     goldens = [
         fetch(ml, each.asset_rid, GoldenRecords) for each in outputs if AssetType.GOLDEN_RECORDS in each.asset_types
     ]
@@ -155,13 +157,13 @@ def fetch_bundle(ml: DerivaML, rid: str, folder: Path, *, served: Serving | None
         asset.download(folder),
         [each.document for each in newest if each],
         model_rid=rid,
-        execution_rid=asset.execution_rid,
+        execution_rid=training,
         hostname=ml.host_name,
         catalog_id=str(ml.catalog_id),
         name=served.name if served else None,
         version=served.version if served else None,
         stage=served.stage if served else None,
-        **_origin(ml, asset.execution_rid),
+        **_origin(ml, training),
     )
 
 

@@ -28,20 +28,18 @@ def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000) -> N
     Raises:
         UsageError: The log cannot be written, or the address not be taken.
     """
-    app = create_app(settings)
     if not is_loopback(host):
         _log.warning("%s is reached from other machines: put a proxy with TLS and a login before it", host)
     # A thread with a model gives way to the one that answers after half a millisecond, not after five.
     sys.setswitchinterval(0.0005)
-    bound = _listening(host, port)
-    config = uvicorn.Config(
-        app,
-        access_log=False,  # the prediction log says more
-        server_header=False,
-        log_config=None,
-        timeout_graceful_shutdown=round(settings.patience) + 20,
-    )
-    with bound:
+    with _listening(host, port) as bound:
+        config = uvicorn.Config(
+            create_app(settings),
+            access_log=False,  # the prediction log says more
+            server_header=False,
+            log_config=None,
+            timeout_graceful_shutdown=round(settings.patience) + 20,
+        )
         _log.warning("http://%s:%d", host, bound.getsockname()[1])
         # uvicorn raises the signals that it caught once more when it has finished; whoever called us goes on instead.
         before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -166,9 +166,13 @@ class Schema:
             Asked(tuple(record.features.__dict__.values()), record.unit, record.request_id) for record in records
         ], many
 
-    def json_schema(self) -> dict[str, Any]:
-        """The JSON Schema of one record, with what the training saw as `x-trained`."""
-        made = self._one.json_schema()
+    def json_schema(self, references: str = "#/$defs/{model}") -> dict[str, Any]:
+        """The JSON Schema of one record, with what the training saw as `x-trained`.
+
+        Args:
+            references: Where its definitions will stand.
+        """
+        made = self._one.json_schema(ref_template=references)
         properties = made["$defs"]["Features"]["properties"]
         for name, seen in self._seen.items():
             known = {"low": seen.low, "high": seen.high, "levels": sorted(seen.levels or ())}

@@ -154,7 +154,11 @@ def test_what_is_served_is_told(client: Client) -> None:
     assert (told["production"]["execution_rid"], told["production"]["datasets"]) == ("1-EXEC", ["1-DATA@1.0.0"])
     properties = told["schema"]["$defs"]["Features"]["properties"]
     assert properties["mean_radius"]["x-trained"] == {"low": RAW["mean_radius"].min(), "high": RAW["mean_radius"].max()}
-    assert client.get("/openapi.json").json()["paths"].keys() >= {"/predict", "/health", "/ready", "/info", "/metrics"}
+    api = client.get("/openapi.json").json()
+    assert api["paths"].keys() == {"/predict", "/health", "/ready", "/info", "/metrics"}
+    record = api["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert record["properties"]["features"]["$ref"] == "#/components/schemas/Features"
+    assert list(api["components"]["schemas"]["Features"]["properties"]) == list(RAW.columns)
     assert client.get("/health").json() == {"alive": True}
     assert client.get("/ready").json()["golden"] == {"production": "50 golden records are reproduced"}
 
