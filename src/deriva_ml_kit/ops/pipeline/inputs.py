@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -141,8 +142,10 @@ def commit(root: Path, files: Collection[str], message: str) -> None:
 
 def _code(root: Path, pipeline: Pipeline, stage: Stage, faults: list[Fault]) -> dict[str, str]:
     """Committed files by their patterns, and every committed file that the commands name."""
-    words = {word for command in stage.command for word in filled(command, {}) if (root / word).is_file()}
-    named = _blobs(root, sorted(words))
+    committed = _blobs(root, ["."])
+    words = [word for command in stage.command for word in filled(command, {})]
+    paths = {posixpath.normpath(each) for word in words for each in (word, word.partition("=")[2])}
+    named = {path: committed[path] for path in paths & committed.keys()}
     if stage.code is None:
         whole = _blobs(root, DEFAULT_CODE)
         return named | {path: blob for path, blob in whole.items() if path not in pipeline.committed}
@@ -159,8 +162,6 @@ def _code(root: Path, pipeline: Pipeline, stage: Stage, faults: list[Fault]) -> 
 
 def _blobs(root: Path, patterns: Collection[str]) -> dict[str, str]:
     """Path to git's hash of committed files; the working tree does not differ from them."""
-    if not patterns:
-        return {}
     listed = _git(root, "ls-files", "-z", "--stage", "--", *patterns) or ""
     return {entry.partition("\t")[2]: entry.split()[1] for entry in listed.split("\0") if entry}
 

@@ -130,7 +130,7 @@ class Player:
         """Run the commands of a stage, and record what it left."""
         began, executions = time.perf_counter(), list[str]()
         commit = inputs.head(self._root)
-        state, told, code = State.RAN, why, 0
+        state, told, code = State.FAILED, "broken off", 1
         try:
             with tempfile.TemporaryDirectory(prefix="deriva-ml-stage-") as folder:
                 noted = Path(folder, "executions")
@@ -151,6 +151,7 @@ class Player:
         else:
             attach(self._ml, self._rid, record.file, record.text(), str(record.KIND))
             self.played.left[stage.name] = record
+            state, told, code = State.RAN, why, 0
         finally:
             self.played.results.append(
                 StageResult(

@@ -88,7 +88,8 @@ def command(run: Recorded, hostname: str, catalog_id: str, *, locked: bool = Fal
         )
     words = _placed(list(run.argv[1:]), hostname, catalog_id)
     if run.root:  # files that were named by their whole path lay in the folder of that time
-        words = [word.replace(f"{run.root}/", "") for word in words]
+        top = "" if run.folder == "." else f"{os.path.relpath('.', run.folder)}/"
+        words = [word.replace(f"{run.root}/", top) for word in words]
     if run.gated and "--override-tier" not in words:
         words += ["--override-tier", reason]
     return [*python, os.path.relpath(run.script, run.folder), *words]

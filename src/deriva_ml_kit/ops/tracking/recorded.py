@@ -81,7 +81,13 @@ def recorded(ml: DerivaML, rid: str) -> Recorded:
             notebook or a sweep as a whole, or left no configuration.
     """
     record = ml.lookup_execution(rid)
-    url = record.workflow.url if record.workflow else None
+    assets = ml.list_execution_assets(rid, "Output")
+    told = _Told(rid, assets)
+    configuration, environment = told.json(CONFIGURATION), told.json(ENVIRONMENT)
+    workflow = configuration.get("workflow")
+    workflow = workflow if isinstance(workflow, dict) else {}
+    # Its own word first: in the catalog, files of the same content are one workflow, wherever they are.
+    url = workflow.get("url") or (record.workflow.url if record.workflow else None)
     place = place_of(url)
     if place is None:
         raise _cannot(
@@ -93,12 +99,7 @@ def recorded(ml: DerivaML, rid: str) -> Recorded:
         )
     if place.path.endswith(".ipynb"):
         raise _cannot(rid, "it is a notebook", "Run it: uv run deriva-ml-run-notebook " + place.path)
-    assets = ml.list_execution_assets(rid, "Output")
-    told = _Told(rid, assets)
     run = next(iter(known_runs(ml, [rid])), None)
-    configuration, environment = told.json(CONFIGURATION), told.json(ENVIRONMENT)
-    workflow = configuration.get("workflow")
-    workflow = workflow if isinstance(workflow, dict) else {}
     version = str(workflow.get("version") or "")
     dirty = list(workflow.get("dirty_paths") or [])
     found = AFTER_TAG.search(version) or DESCRIBED.search(version)

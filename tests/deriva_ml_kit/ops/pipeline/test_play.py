@@ -246,11 +246,19 @@ def test_where_nobody_says_what_a_stage_is_made_of_all_of_src_counts(project: Pr
     pipeline = read(project.root / "pipeline.toml")
     stage = pipeline.stages[1].model_copy(update={"code": None})
     given = inputs_of(project.ml, project.root, pipeline, stage, {})
-    assert given.code.keys() == {
+    all_of_src = {
         "src/configs/catalog.json",
         "src/configs/datasets.toml",
         "src/scripts/step.py",
         "src/scripts/train.py",
+    }
+    assert given.code.keys() == all_of_src
+    named = stage.model_copy(
+        update={"code": (), "command": ("run ./src/scripts/step.py --to=pipeline.toml /etc/hosts",)}
+    )
+    assert inputs_of(project.ml, project.root, pipeline, named, {}).code.keys() == {
+        "src/scripts/step.py",
+        "pipeline.toml",
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -102,7 +101,8 @@ def test_a_script_is_called_as_before_at_the_catalog_as_it_is_called_now() -> No
         *("--override-tier", "reproduces execution 3-A"),
     ]
     inside = replace(RUN, folder="src", gated=False)
-    assert command(inside, "h", "1")[1] == str(Path("scripts/train.py"))
+    assert command(inside, "h", "1")[1] == "scripts/train.py"
+    assert command(inside, "h", "1")[-1] == "../a.toml"
     assert command(RUN, "h", "1", locked=True)[:4] == ["uv", "run", "--frozen", "python"]
 
 
