@@ -94,9 +94,9 @@ def exposure(ml: DerivaML, model: Asset, records: Records) -> Exposure:
         if seen is None:
             blind.append(name)
             continue
-        rids, groups_ = seen
+        rids, belonging = seen
         same = sorted(records.truth.keys() & rids)
-        near = sorted(rid for rid, group in (records.clusters or {}).items() if group in groups_ and rid not in rids)
+        near = sorted(rid for rid, group in (records.clusters or {}).items() if group in belonging and rid not in rids)
         found += [Leak("record", name, used.execution, tuple(same))] if same else []
         found += [Leak("group", name, used.execution, tuple(near))] if near else []
     return Exposure(tuple(names), tuple(found), tuple(blind))

@@ -161,7 +161,7 @@ def _side(
 ) -> Side:
     used = {record.execution_rid for record in ml.list_asset_executions(asset.asset_rid, "Input")}
     reports = [each for each in ml.find_assets(MODELS, AssetType.EVALUATION_REPORT) if each.execution_rid in used]
-    wanted = (asset.asset_rid, asset.md5, asked.dataset, asked.table, asked.label, asked.cluster)
+    wanted = (asset.md5, asked.dataset, asked.table, asked.label, asked.cluster)
     fitting: list[Stored[EvaluationReport]] = []
     others: dict[str, str] = {}
     for each in reports:
@@ -169,7 +169,7 @@ def _side(
         found = stored.document
         if found.model_rid != asset.asset_rid:
             continue
-        if (*wanted,) == (asset.asset_rid, found.model_md5, found.dataset, found.table, found.label, found.cluster):
+        if wanted == (found.model_md5, found.dataset, found.table, found.label, found.cluster):
             fitting.append(stored)
         else:
             others[each.asset_rid] = f"{found.dataset} ({found.table}, {found.label}, {found.cluster or 'no groups'})"
