@@ -283,8 +283,15 @@ def values(frame: pd.DataFrame) -> list[dict[str, Value]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def missing(value: Any) -> bool:
+    """Whether a value of a frame is none: None, NaN, or pandas' own."""
+    if isinstance(value, float):
+        return value != value  # noqa: PLR0124  (NaN differs from itself)
+    return value is None or type(value).__name__ in {"NAType", "NaTType"}
+
+
 def _value(value: Any) -> Value:
-    if value is None or value != value or str(value) == "NaT":  # noqa: PLR0124  (NaN is what differs from itself)
+    if missing(value):
         return None
     return value if isinstance(value, bool | int | float | str) else str(value)
 

@@ -99,8 +99,12 @@ def test_features_that_depend_on_the_other_records_are_found_in_the_training(tmp
 
 def test_missing_values_and_types_survive() -> None:
     raw = RAW.assign(height=RAW["height"].where(RAW.index % 3 > 0), sex=RAW["sex"].where(RAW.index % 5 > 0), seen=True)
+    raw["visits"] = pd.array([None, 1, 2, 3] * 20, dtype="Int64")
+    raw["first"] = pd.to_datetime([None, "2026-01-02T03:04:05Z"] * 40)
+    raw["note"] = ["nan", "NaT"] * 40
     kept = golden_records(TALL, raw, lambda given: features(given).fillna(170.0))
-    assert any(record.inputs["height"] is None for record in kept.records)
+    nones = {name for record in kept.records for name, value in record.inputs.items() if value is None}
+    assert nones == {"height", "sex", "visits", "first"}
     seen: list[pd.DataFrame] = []
 
     def spy(given: pd.DataFrame) -> pd.DataFrame:

@@ -18,9 +18,8 @@ from deriva_ml_kit.errors import Fault, Faults, KitError, UsageError
 from deriva_ml_kit.features.catalog import read_shape
 from deriva_ml_kit.features.schema import Kind
 from deriva_ml_kit.mainline import DerivaML, Workflow
-from deriva_ml_kit.ops import golden
 from deriva_ml_kit.ops.frames import read_frame
-from deriva_ml_kit.ops.golden import Transform
+from deriva_ml_kit.ops.golden import Transform, missing, values
 from deriva_ml_kit.ops.kinds import AssetType, WorkflowType
 from deriva_ml_kit.ops.operation import operation
 from deriva_ml_kit.ops.predictions import Prediction
@@ -105,13 +104,15 @@ def predict_dataset(
     Raises:
         KitError: The model does not answer as in its training.
         Faults: The rows lack columns that the model needs, or hold what it does not take.
-        UsageError: The feature cannot take the predictions.
+        UsageError: It is no dataset, its tables give a record several rows, or the feature cannot take predictions.
     """
     answerer = _answerer(load_bundle(bundle, load=load, transform=transform))
     batch = read_frame(dataset, ml, table=table)
+    if batch.origin.kind != "dataset":
+        raise UsageError(f"{dataset} is no dataset in the catalog.", remedy="Name one as RID@VERSION.")
     prefix = f"{batch.origin.tables[0]}." if len(batch.origin.tables) > 1 else ""
     frame, key = batch.frame, f"{prefix}RID"
-    rows = _rows(frame, answerer, (unit, key))
+    rows = _rows(frame, answerer, unit, key)
     target = _Target(ml, batch.origin.tables[0], into, answerer.model.classes) if into else None
     rid = bundle.manifest.model_rid
     what = f"Predictions of model {rid} for {batch.origin.name}"
@@ -124,7 +125,7 @@ def predict_dataset(
             answer for start in range(0, len(rows), ROWS) for answer in answerer.answer(rows[start : start + ROWS])
         ]
         rids = frame[key].tolist()
-        units = frame[unit].astype(str).tolist() if unit else [None] * len(rids)
+        units = [None if missing(each) else str(each) for each in frame[unit]] if unit else [None] * len(rids)
         _write(doing.file(PREDICTIONS, AssetType.PREDICTION_FILE), rids, answers)
         with doing.file(LOG, AssetType.PREDICTION_LOG).open("w", encoding="utf-8") as log:
             for record, whom, answer in zip(rids, units, answers, strict=True):
@@ -142,7 +143,7 @@ def predict_dataset(
                     unseen=answer.unseen,
                 )
                 log.write(f"{line.model_dump_json()}\n")
-        values = target.write(Outputs(ml, doing.execution), rids, answers) if target else 0
+        written = target.write(Outputs(ml, doing.execution), rids, answers) if target else 0
     labels = [answer.prediction for answer in answers if isinstance(answer.prediction, str)]
     return Predicted(
         None if dry_run else doing.rid,
@@ -150,7 +151,7 @@ def predict_dataset(
         len(answers),
         sum(answer.error is not None for answer in answers),
         sum(bool(answer.unseen) for answer in answers),
-        values,
+        written,
         {label: labels.count(label) for label in sorted(set(labels))},
     )
 
@@ -161,16 +162,22 @@ def _answerer(loaded: Loaded) -> Answerer:
     return loaded.answerer
 
 
-def _rows(frame: pd.DataFrame, answerer: Answerer, others: Sequence[str | None]) -> list[tuple[Any, ...]]:
+def _rows(frame: pd.DataFrame, answerer: Answerer, unit: str | None, key: str) -> list[tuple[Any, ...]]:
     """The rows as requests would bring them.
 
     Raises:
         Faults: Columns are missing, or hold what their type does not take.
+        UsageError: There are no rows, or several of a record.
     """
-    needed = [*answerer.types, *(name for name in others if name)]
+    needed = [*answerer.types, key, *([unit] if unit else [])]
     faults = [Fault("is not among the columns", column=name) for name in needed if name not in frame.columns]
     if not faults and not len(frame):
         raise UsageError("The dataset has no such rows.")
+    if not faults and (twice := frame[key][frame[key].duplicated()].unique().tolist()):
+        raise UsageError(
+            f"{len(twice)} records have several rows each, {twice[0]} among them: the tables do not fit each other.",
+            remedy="Name only tables of which each record has one row.",
+        )
     if not faults:
         for name, dtype in answerer.types.items():
             try:
@@ -179,7 +186,7 @@ def _rows(frame: pd.DataFrame, answerer: Answerer, others: Sequence[str | None])
                 faults.append(Fault(f"does not hold {dtype}: {error}", column=name))
     if faults:
         raise Faults(faults, message=f"The model has {len(answerer.types)} inputs that the rows do not all give.")
-    return [tuple(row.values()) for row in golden.values(frame[list(answerer.types)])]
+    return [tuple(row.values()) for row in values(frame[list(answerer.types)])]
 
 
 def _write(file: Path, rids: Sequence[str], answers: Sequence[Answer]) -> None:
@@ -221,9 +228,9 @@ class _Target:
         column = columns[str(named[0])]
         if column.kind is Kind.TERM:
             known = shape.vocabularies[column.refers_to].names
-            if missing := [str(each) for each in classes or () if str(each) not in known]:
+            if unknown := [str(each) for each in classes or () if str(each) not in known]:
                 raise UsageError(
-                    f"Vocabulary {column.refers_to} has no term for {', '.join(missing)}.",
+                    f"Vocabulary {column.refers_to} has no term for {', '.join(unknown)}.",
                     remedy="Add the terms first.",
                 )
         self._table, self._column, self._confidence = table, column.name, into.confidence

@@ -140,6 +140,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     ):
         with pytest.raises(kind, match=told):
             predict_dataset(ml, bundle, hospital.testing, **wrong)
+    (tmp_path / "rows.csv").write_text("RID,mean_radius\n1-A,3\n")
+    with pytest.raises(UsageError, match=r"rows.csv is no dataset"):
+        predict_dataset(ml, bundle, str(tmp_path / "rows.csv"))
     (tmp_path / "golden-records.json").unlink()
     with pytest.raises(KitError, match="must not be used"):
         predict_dataset(ml, bundle, hospital.testing)
