@@ -10,6 +10,7 @@ from deriva_ml_kit.mainline import Asset, DerivaML
 from deriva_ml_kit.mainline.asset.links import execution_link
 from deriva_ml_kit.mainline.asset.listing import assets
 from deriva_ml_kit.mainline.catalog.rids import tables_of
+from deriva_ml_kit.mainline.errors import DerivaMLNotFoundError
 from deriva_ml_kit.ops.documents import Stored, fetch
 from deriva_ml_kit.ops.drift.documents import Baseline
 from deriva_ml_kit.ops.kinds import MODELS, AssetType
@@ -26,10 +27,13 @@ def find_baseline(ml: DerivaML, of: str) -> Stored[Baseline]:
 
     Raises:
         UsageError: There is no such model, or it has no baseline.
+        DerivaMLNotFoundError: There is no such RID.
     """
-    table = tables_of(ml, [of]).get(of) if RID.fullmatch(of) else None
-    if table is None:
+    if not RID.fullmatch(of):
         return baseline_in_service(ml, of)
+    table = tables_of(ml, [of]).get(of)
+    if table is None:
+        raise DerivaMLNotFoundError(f"Catalog {ml.catalog_id} on {ml.host_name} has no RID {of}.")
     if table.name == "Execution":
         return baseline_of_execution(ml, of)
     if table.name != MODELS:

@@ -108,7 +108,7 @@ def planned(
             remedy='Let that person type it: --approve "NAME: why"',
         )
     forced = None
-    if to is Stage.STAGING and model.forced:
+    if model.stage is Stage.CANDIDATE and to is Stage.STAGING and model.forced:
         links = links_of(ml, model_rid)
         if links.missing and not (force and force.strip()):
             raise Incomplete(links, f"cannot go to {to}")

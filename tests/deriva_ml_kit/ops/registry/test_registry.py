@@ -155,6 +155,8 @@ def test_a_model_goes_into_production_by_gate_and_approval(
     with pytest.raises(Incomplete):
         promote(ml, "tumours", second, Stage.STAGING, reason="next")
     promote(ml, "tumours", second, Stage.STAGING, reason="next", force="a rehearsal, still")
+    promote(ml, "tumours", second, Stage.SHADOW, reason="compare")
+    promote(ml, "tumours", second, Stage.STAGING, reason="slow")  # the way back asks for nothing
     registered.gate(hospital, second, None)
     with pytest.raises(NotAllowed, match=f"against {first}"):
         promote(ml, "tumours", second, Stage.PRODUCTION, reason="better", approved_by=APPROVED)
@@ -212,7 +214,7 @@ def test_commands_tell_the_same(hospital: Any, models: tuple[str, str], ops: Any
     first, second = models
     code, said = ops("what-served", *where, "--name", "tumours", "--history")
     assert (code, said["tumours"]["model"]) == (0, first)
-    assert [step["sequence"] for step in said["tumours"]["history"]] == list(range(1, 10))
+    assert [step["sequence"] for step in said["tumours"]["history"]] == list(range(1, 12))
     assert said["tumours"]["history"][3]["approved_by"] == APPROVED
     code, said = ops("what-served", *where, "--name", "tumours", "--at", "2020-01-01")
     assert (code, said["at"], said["tumours"]["model"]) == (1, "2020-01-01T00:00:00+00:00", None)
@@ -282,7 +284,9 @@ def test_of_twenty_promoters_at_once_each_is_heard_and_one_wins(hospital: Any, m
             return str(overtaken)
 
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(candidate, many))
+        list(pool.map(candidate, many[:6]))
+        steps = [Step(model, "0", Stage.CANDIDATE, "new") for _, model in many[6:]]
+        move(hospital.ml, "race", many[6][0], lambda _: steps)
         before = state_of(hospital.ml, "race")
         answers = list(pool.map(production, many))
     assert [event.sequence for event in before.events] == list(range(1, 21))
