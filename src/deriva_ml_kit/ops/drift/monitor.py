@@ -130,18 +130,19 @@ def monitor(
     settings = _with_defaults(settings or Settings(), compared.baseline.document)
     columns = columns_of(batch, settings, compared.models, predictions, scores)
     compared = compared.with_history(ml, columns.times, rolling=rolling)
+    seasonal = compared.seasonal.document.profile if compared.seasonal else None
     profile_file = history.file_name(compared.series, *span(columns.times))
     profiled = _profile(columns, compared)
     answers = predictions if isinstance(predictions, str) else predictions is not None
     key = report_key(compared, batch, settings, [workflow.checksum if workflow else None, answers])
     if not again and not dry_run and (there := existing(ml, key)):
-        page = plots.page(there.document, compared.baseline.document.profile, profiled)
+        page = plots.page(there.document, compared.baseline.document.profile, profiled, seasonal)
         return Monitored(there.document, there.rid, there.execution_rid, False, page, metrics.text(there.document))
     result = drift.compare(
         compared.baseline.document.profile,
         columns.features,
         **columns.further,
-        seasonal=compared.seasonal.document.profile if compared.seasonal else None,
+        seasonal=seasonal,
         rolling=compared.rolling.document.profile if compared.rolling else None,
         alpha=settings.alpha,
         thresholds=(settings.investigate, settings.drift),
@@ -158,7 +159,7 @@ def monitor(
         result=result,
         checked=datetime.now(UTC),
     )
-    page = plots.page(report, compared.baseline.document.profile, profiled)
+    page = plots.page(report, compared.baseline.document.profile, profiled, seasonal)
     text = metrics.text(report)
     with operation(
         ml,

@@ -21,13 +21,19 @@ SHOWN, BINS = 24, 28
 MIDDLE = 0.995  # of both distributions; what lies outside would squeeze the rest
 
 
-def page(report: DriftReport, baseline: BaselineProfile, batch: BaselineProfile | None) -> str:
+def page(
+    report: DriftReport,
+    baseline: BaselineProfile,
+    batch: BaselineProfile | None,
+    seasonal: BaselineProfile | None = None,
+) -> str:
     """The page as HTML text.
 
     Args:
         report: What was found.
         baseline: The training's profile.
         batch: The batch's; None where it has no rows.
+        seasonal: That of the same season before; columns that were judged by it are drawn with it.
     """
     result = report.result
     columns = sorted(result.columns, key=lambda each: (ORDER.index(each.status), -_psi(each)))
@@ -45,7 +51,7 @@ def page(report: DriftReport, baseline: BaselineProfile, batch: BaselineProfile 
         f"adjusted p below {result.alpha:g}",
         "not compared": ", ".join(result.additional) or None,
     }
-    sections = [_table(columns), *_distributions(columns, baseline, batch)]
+    sections = [_table(columns), *_distributions(columns, baseline, batch, seasonal or baseline)]
     if result.warnings:
         sections.insert(0, Section("Please note", "\n\n".join(result.warnings)))
     return render(
@@ -87,7 +93,10 @@ def _p(value: float | None) -> float | str | None:
 
 
 def _distributions(
-    columns: Sequence[ColumnReport], baseline: BaselineProfile, batch: BaselineProfile | None
+    columns: Sequence[ColumnReport],
+    baseline: BaselineProfile,
+    batch: BaselineProfile | None,
+    seasonal: BaselineProfile,
 ) -> Iterator[Section]:
     if batch is None:
         return
@@ -99,7 +108,11 @@ def _distributions(
     for title, some in parts.items():
         if some:
             more = f"{len(some) - SHOWN} more are in the table." if len(some) > SHOWN else ""
-            yield Section(title, more, [_chart(each, baseline, batch) for each in some[:SHOWN]])
+            yield Section(
+                title,
+                more,
+                [_chart(each, seasonal if each.basis == "seasonal" else baseline, batch) for each in some[:SHOWN]],
+            )
 
 
 def _chart(column: ColumnReport, baseline: BaselineProfile, batch: BaselineProfile) -> Chart:

@@ -38,7 +38,7 @@ class Webhook:
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise UsageError("The address of the webhook is none of the form https://…", remedy="Its host is missing.")
+            raise UsageError("The address of the webhook is no web address.", remedy="Write it as https://host/…")
         if self.token and parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise UsageError(f"A token must not be sent to {self.host} without encryption.", remedy="Use https.")
 

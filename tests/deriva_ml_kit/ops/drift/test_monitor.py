@@ -14,6 +14,7 @@ from webhooks import receiving
 from deriva_ml_kit.cli.ops import baseline, monitor_drift, monitor_labels
 from deriva_ml_kit.cli.subcommand import program
 from deriva_ml_kit.errors import UsageError
+from deriva_ml_kit.mainline import DerivaMLException
 from deriva_ml_kit.ops.drift import attach_baseline, find_baseline, webhook, write_baseline
 from deriva_ml_kit.ops.drift.monitor import Compared, Monitored, models_of, monitor
 from deriva_ml_kit.ops.drift.webhook import TOKEN
@@ -83,6 +84,8 @@ def test_a_finished_training_gets_its_baseline_once(hospital: Any, trained: tupl
     assert [each.name for each in made.profile.features] == hospital.features
     assert {each.role for each in made.profile.columns} == {"feature", "prediction", "score"}
     assert {find_baseline(ml, of).rid for of in (execution, model, rid)} == {rid}
+    with pytest.raises(DerivaMLException, match="has no RID 9-ZZZZ"):
+        find_baseline(ml, "9-ZZZZ")
     with pytest.raises(UsageError, match=f"has the baseline {rid} already"):
         attach_baseline(ml, execution)
     with pytest.raises(UsageError, match="already"):
