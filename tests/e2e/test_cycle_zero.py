@@ -1,6 +1,7 @@
 """The main job: an empty folder becomes a judged model, and a second run finds everything done."""
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -152,3 +153,64 @@ def test_the_tag_stands_in_the_metadata_of_the_runs_after_it(typed, steps, tmp_p
     (receipt,) = [asset for asset in newest.list_assets("Output") if asset.filename == "receipt-tier3.json"]
 
     assert json.loads(receipt.download(tmp_path).read_text())["code"]["version"] == "v0.1.0"
+
+
+def ops_demo(folder, host):
+    """What comes after cycle zero, in the same project."""
+    return subprocess.run(
+        [PROGRAM.with_name("ops-demo"), folder, "--hostname", host.hostname, "--json"],
+        env=host.person_env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def production(first, steps, local_host):
+    folder, _ = first
+    ran = ops_demo(folder, local_host)
+    assert ran.returncode == 0, ran.stderr + (folder / "cycle-zero.log").read_text()[-3000:]
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def test_a_candidate_that_may_only_have_been_lucky_is_refused_and_a_better_one_passes(production):
+    assert [production[name]["gate"] for name in ("first", "same", "better")] == ["pass", "fail", "pass"]
+    assert "has not passed a gate" in production["same"]["refused"]
+    assert production["better"]["earlier"] == 2  # the catalog has counted who looked at the test dataset
+
+
+def test_batches_that_have_drifted_are_told_from_those_that_have_not(production):
+    assert {name: each["verdict"] for name, each in production["drift"].items()} == {
+        "as-usual": "ok",
+        "worn-scanner": "drift",
+        "torn-column": "drift",
+        "a-handful": "insufficient",
+    }
+
+
+def test_a_deployment_with_a_fault_is_rolled_back_and_without_it_takes_over(production):
+    assert production["faulty"]["state"] == "rolled back"
+    assert production["faulty"]["answers"].keys() == {"200", "500"}
+    assert [step["move"] for step in production["mended"]["steps"]] == ["advance"] * 4
+    assert production["mended"]["answers"].keys() == {"200"}
+    assert production["better"]["model"] in json.dumps(production["lineage"])
+
+
+def test_of_an_ab_test_nothing_is_shown_too_early_and_harm_ends_it(production):
+    assert {slug: each["verdict"] for slug, each in production["ab_test"].items()} == {
+        "larger-network": "continue",
+        "larger-network-as-deployed": "loss",
+    }
+
+
+def test_the_pages_of_production_lead_to_each_other_and_a_second_run_changes_nothing(first, production, local_host):
+    folder, _ = first
+    pages = folder / "outputs/pages"
+    linked = re.findall(r'href="([^"]+)"', (pages / "index.html").read_text(encoding="utf-8"))
+
+    assert len(linked) >= 12
+    assert [name for name in linked if not (pages / name).is_file()] == []
+    again = ops_demo(folder, local_host)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("already there") == len(production)
