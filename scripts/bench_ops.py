@@ -4,9 +4,9 @@
     uv run python scripts/bench_ops.py drift abtest       some capabilities
     uv run python scripts/bench_ops.py --quick            small sizes and few runs: does it work?
 
-Ratios are of one run on one machine. Alternatives that cannot be installed beside deriva-ml are measured in an environment
-of their own where one is named: --scratch PYTHON (with Evidently, NannyML or Feast in it). Figures of a busy machine are
-no figures: its load is printed with them.
+Ratios are of one run on one machine. Alternatives that cannot be installed beside deriva-ml are measured in an
+environment of their own, where one is named: --scratch PYTHON (with Evidently, NannyML or Feast in it). Figures of a
+busy machine are no figures: its load is printed with them.
 """
 
 from __future__ import annotations

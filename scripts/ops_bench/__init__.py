@@ -1,1 +1,1 @@
-"""What `bench_ops.py` measures: each module one capability, with `goals(quick)` that yields each `Goal` as it is known."""
+"""What `bench_ops.py` measures: each module one capability; its `goals(quick)` yields each `Goal` as it is known."""
