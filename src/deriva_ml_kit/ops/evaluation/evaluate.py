@@ -75,6 +75,8 @@ def warnings(report: EvaluationReport) -> list[str]:
     same = [each.execution_rid for each in report.looks if each.relation == "model"]
     family = [each.execution_rid for each in report.looks if each.relation == "family"]
     found = []
+    if not report.metrics:
+        found.append("a dry run computes no metrics: whoever sees them is counted")
     if same:
         found.append(f"this model was evaluated on this dataset before, by {', '.join(same)}")
     if family:

@@ -198,6 +198,7 @@ def test_a_dry_run_is_no_look(played: Played) -> None:
     assert found.report.metrics == {}
     assert [look.relation for look in found.report.looks] == ["family", "model"]
     assert found.execution_rid is None
+    assert "counted" in found.summary()["warnings"][0]
 
 
 @pytest.fixture
