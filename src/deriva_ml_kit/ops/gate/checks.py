@@ -79,7 +79,7 @@ def _criteria(evidence: Evidence) -> Iterator[Check]:
         yield Check(
             id="criteria.input",
             status=Status.NOTE,
-            what="the criteria are no input of the training; that they are older is what binds it",
+            what="the criteria are no input of the training: only their age can bind it",
             evidence=(criteria.rid, training.rid),
             remedy="Give them to the next training as an input.",
         )
