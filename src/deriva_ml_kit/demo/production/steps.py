@@ -20,7 +20,7 @@ from deriva_ml_kit.project.sources import plugin_root
 
 NAME = "digits"
 PERSON = "the demonstration"
-SMALL, LARGE = 8, 64  # hidden units of the first model and of its successor
+SMALL, LARGE = 8, 48  # hidden units of the first model and of its successor
 PAGES = Path("outputs/pages")
 LOGS = Path("outputs/predictions")
 SPLIT = Path("outputs/split.json")
