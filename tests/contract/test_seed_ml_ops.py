@@ -21,6 +21,7 @@ from plugin_checks.documents import ROOT, Document
 from deriva_ml_kit.numerics.drift import BaselineProfile, compare, profile
 from deriva_ml_kit.numerics.power.units import units_for_rates
 from deriva_ml_kit.ops.features import FeatureStore
+from deriva_ml_kit.ops.pipeline.definition import read
 from deriva_ml_kit.ops.tracking.record import Run
 
 WALK = json.loads((ROOT / "tests/data/seed-ml-ops.json").read_text())
@@ -88,6 +89,13 @@ def test_features_are_asked_for_as_in_the_example():
     )
 
     assert {"entity_df", "feature_refs"} <= asked.arguments.keys()
+
+
+def test_the_pipeline_of_the_template_has_the_stages_and_proposes_what_passed_its_gate():
+    stages = [stage.name for stage in read(ROOT / "skills/ml-ops/scripts/pipeline.toml").stages]
+
+    wanted = ["ingest", "validate", "train", "evaluate", "register", "gate", "propose"]
+    assert [stage for stage in stages if stage in wanted] == wanted
 
 
 def test_a_run_is_tracked_as_the_example_wants():
