@@ -36,7 +36,7 @@ OUTPUTS: Mapping[str, tuple[str, str]] = {
     "baseline": (AssetType.BASELINE_PROFILE, "Profile its data: uv run deriva-ml-ops baseline --execution {training}"),
     "features": (AssetType.FEATURE_DEFINITIONS, "Let the training keep its feature definitions as an output."),
     "golden records": (AssetType.GOLDEN_RECORDS, "Call write_golden(…) of deriva_ml_kit.ops.golden in the training."),
-    "run record": (AssetType.RUN_RECORD, "Run the training within record_run(…) of deriva_ml_kit.ops.tracking."),
+    "run record": (AssetType.RUN_RECORD, "Run the training within record_run(…) of deriva_ml_kit.ops.training."),
     "environment": ("Runtime_Env", "Run the training with this package's DerivaML, which records it."),
 }
 NAMES = (
