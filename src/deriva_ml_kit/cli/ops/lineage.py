@@ -21,7 +21,7 @@ Written as one page (HTML, no scripts, nothing loaded from elsewhere), and told 
 EPILOG = """\
 examples:
   uv run deriva-ml-ops lineage --model 2-B4C8                          into lineage-2-B4C8.html
-  uv run deriva-ml-ops lineage --name tumours --html audit/tumours.html    of what is in production
+  uv run deriva-ml-ops lineage --name tumours --page audit/tumours.html    of what is in production
   uv run deriva-ml-ops lineage --model 2-B4C8 --json | jq .links
 
 exit codes: 0 complete, 1 links are missing, or data of unknown origin is behind it, 2 wrong usage, or no such model
@@ -43,7 +43,7 @@ def add(subparsers: Subparsers) -> None:
     which = made.add_mutually_exclusive_group(required=True)
     which.add_argument("--model", metavar="RID", help="the model's file")
     which.add_argument("--name", help="or the name whose model is in production")
-    made.add_argument("--html", type=Path, metavar="FILE", help="where the page goes (lineage-RID.html)")
+    made.add_argument("--page", type=Path, metavar="FILE", help="where the page goes (lineage-RID.html)")
 
 
 def main(args: argparse.Namespace) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> dict[str, Any]:
             raise UsageError(f"No model of {args.name!r} is in production.", remedy="Name one with --model.")
         rid = there.model_rid
     found = lineage_of(ml, rid)
-    file = args.html or Path(f"lineage-{rid}.html")
+    file = args.page or Path(f"lineage-{rid}.html")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(page(found, hostname=ml.host_name, catalog_id=str(ml.catalog_id)), encoding="utf-8")

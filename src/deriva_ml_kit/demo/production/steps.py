@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ SPLIT = Path("outputs/split.json")
 RULES = Path("docs/design/rollout.toml")
 TRAIN = ("uv", "run", "deriva-ml-run", "+experiment=my_experiment", "assets=criteria")
 UNITS = 1200  # of an A/B test
+REGISTERED_BY = 8  # seconds after which a test begins: its plan is in the catalog by then
 FAILING = 0.1  # share of the faulty deployment's answers that fail
 
 
@@ -211,7 +212,7 @@ def _roll_out(run: Run, name: str, *, fault: str | None, reason: str) -> Result:
     sent: dict[str, int] = {}
     with traffic.server(run.folder, command, fault=fault) as port:
         stages, first = [], 0
-        for count in (500, 4000, 1800, 900):
+        for count in (400, 3600, 1400, 750):
             answered = traffic.ask(port, count, first=first)
             first += count
             for status, number in answered.items():
@@ -245,7 +246,7 @@ def _ab_test(run: Run) -> Result:
     features = frame / 255
     found = {}
     for slug, failing in (("larger-network", 0.0), ("larger-network-as-deployed", FAILING)):
-        starts = datetime.now(UTC).replace(microsecond=0)
+        starts = (datetime.now(UTC) + timedelta(seconds=REGISTERED_BY)).replace(microsecond=0)
         plan = texts.AB_TEST.format(
             slug=slug,
             starts=starts.isoformat().replace("+00:00", "Z"),
@@ -258,6 +259,7 @@ def _ab_test(run: Run) -> Result:
             commit(run.shell, f"Plan of the A/B test {slug}")
         _ops(run, "plan-ab-test", str(file))
         commit(run.shell, f"Design document of the A/B test {slug}")
+        traffic.wait(max(0.0, (starts - datetime.now(UTC)).total_seconds()))
         random = np.random.default_rng(11)
         units = [f"letter-{number}" for number in range(UNITS)]
         arms = Arms(slug, {"control": 0.5, "treatment": 0.5}).of_all(units)
@@ -291,7 +293,7 @@ def _lineage(run: Run) -> Result:
     served = _ops(run, "what-served", "--name", NAME)
     page = str(PAGES / "lineage.html")
     assert isinstance(run, Production)
-    _ops(run, "lineage", "--model", run.model("better"), "--html", page)
+    _ops(run, "lineage", "--model", run.model("better"), "--page", page)
     return served
 
 

@@ -17,6 +17,7 @@ from deriva_ml_kit.numerics.sequential.concurrent import more_failures
 
 # What each trigger may spend of alpha: most for the comparison with the control, which needs most data.
 ERRORS, OTHERS = 0.6, 0.4
+TRIGGERS = ("errors against control", "error share", "slow requests", "outcomes")
 
 
 class Move(StrEnum):
@@ -65,8 +66,11 @@ class Decision(BaseModel):
     @property
     def reason(self) -> str:
         """In words: what decided."""
-        wanted = {Move.ROLL_BACK: "fail", Move.STAY: "wait", Move.HOLD: "wait"}.get(self.move, "pass")
-        return "; ".join(check.detail for check in self.checks if check.status == wanted and check.detail)
+        if self.move is Move.ADVANCE:
+            met = [check.detail for check in self.checks if check.name not in TRIGGERS]
+            return "; ".join(["no trigger has fired", *met])
+        wanted = "fail" if self.move is Move.ROLL_BACK else "wait"
+        return "; ".join(check.detail for check in self.checks if check.status == wanted)
 
 
 def decide(rules: Rules, stage: int, windows: Sequence[Window], hours: float, *, held: bool = False) -> Decision:
@@ -108,15 +112,15 @@ def _triggers(rules: Rules, windows: Sequence[Window]) -> list[Check]:
         f"{_share(sum(w.control_errors for w in windows), control)} of the control's requests failed"
     )
     checks = [
-        _trigger("errors against control", compared.p, ERRORS * rules.alpha, shares),
+        _trigger(TRIGGERS[0], compared.p, ERRORS * rules.alpha, shares),
         _trigger(
-            "error share",
+            TRIGGERS[1],
             above_ceiling(errors, ours, rules.max_error_share).p,
             others,
             f"{_share(sum(errors), total)} of the candidate's requests failed, allowed are {rules.max_error_share:.2%}",
         ),
         _trigger(
-            "slow requests",
+            TRIGGERS[2],
             above_ceiling(slow, ours, rules.slow_share).p,
             others,
             f"{_share(sum(slow), total)} of its requests took more than {rules.slow_ms:g} ms, "
@@ -128,7 +132,7 @@ def _triggers(rules: Rules, windows: Sequence[Window]) -> list[Check]:
         theirs = [w.control_failed for w in windows], [w.control_outcomes for w in windows]
         checks.append(
             _trigger(
-                "outcomes",
+                TRIGGERS[3],
                 more_failures(failed, known, *theirs, ratio=rules.outcome_ratio).p,
                 others,
                 f"{_share(sum(failed), sum(known))} of its outcomes failed, and "
@@ -169,7 +173,7 @@ def _trigger(name: str, p: NDArray[np.float64], alpha: float, detail: str) -> Ch
 
 def _condition(name: str, value: float, limit: float) -> Check:
     status: Literal["pass", "wait"] = "pass" if value >= limit else "wait"
-    return Check(name=name, status=status, value=value, limit=limit, detail=f"{name}: {value:.4g} of {limit:g}")
+    return Check(name=name, status=status, value=value, limit=limit, detail=f"{value:.4g} of {limit:g} {name}")
 
 
 def _lower(hits: int, runs: int, z: float = 1.6448536) -> float:

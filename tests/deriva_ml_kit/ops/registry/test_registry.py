@@ -228,7 +228,7 @@ def test_commands_tell_the_same(hospital: Any, models: tuple[str, str], ops: Any
     assert (code, said["error"]["type"]) == (2, "UsageError")
     code, said = ops("rollback", *where, "--name", "tumours", "--to", second, "--reason", "x", "--dry-run")
     assert (code, said["status"]) == (0, f"would restore {second}, version 2")
-    code, said = ops("lineage", *where, "--name", "tumours", "--html", str(tmp_path / "page.html"))
+    code, said = ops("lineage", *where, "--name", "tumours", "--page", str(tmp_path / "page.html"))
     assert (code, said["score"]) == (1, 1)  # its data are of unknown origin
     assert first in (tmp_path / "page.html").read_text(encoding="utf-8")
     code, said = ops("setup", *where)
