@@ -12,6 +12,7 @@ batch before it writes.
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -233,8 +234,9 @@ def verify(golden: GoldenRecords, model: Model, transform: Transform | None = No
         if golden.versions.get(name) != now.get(name)
     }
     differences: list[Difference] = []
+    frame = _frame([dict(record.inputs) for record in golden.records], golden.input_types)
     for number, record in enumerate(golden.records):
-        inputs = _frame([dict(record.inputs)], golden.input_types)
+        inputs = frame.iloc[[number]].reset_index(drop=True)
         try:
             features = (transform(inputs) if transform else inputs)[list(golden.feature_types)]
             ((answer, scores),) = _answers(model, features)
@@ -299,11 +301,12 @@ def _value(value: Any) -> Value:
 def _frame(rows: list[dict[str, Value]], types: dict[str, str]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  (takes half a second)
 
-    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=object) for name in types}).astype(types)
+    columns = {name: pd.Series([row[name] for row in rows], dtype=object) for name in types}
+    return pd.DataFrame(columns).astype(types).copy()  # the copy has a block for each type, not for each column
 
 
 def _same(expected: Value, found: Value, atol: float) -> bool:
     numbers = [value for value in (expected, found) if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) < 2:
         return expected == found
-    return bool(np.isclose(numbers[0], numbers[1], rtol=atol, atol=atol))
+    return math.isclose(numbers[0], numbers[1], rel_tol=atol, abs_tol=atol)
