@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Move a registered model to another stage. What that needs:
 
-  Staging       a registration without gaps (one that was forced: the links now, or --force again)
+  Staging       a registration without gaps (one that was forced: the links now, or --force again), and a passed gate
   Shadow        the stored file is the one that was registered
-  Canary        that, and a gate that it passed against what is in production now
+  Canary        that, and the gate was against what is in production now
   Production    all of that, and a person who approves it; what was in production becomes Archived in the same request
   Archived      out of production, with nothing in its place
   Rejected      never to be used
@@ -27,7 +27,7 @@ Failed. An archived model comes back by `deriva-ml-ops rollback`.
 """
 EPILOG = """\
 examples:
-  uv run deriva-ml-ops promote --name tumours --model 2-B4C8 --to Staging --reason "registered by the pipeline"
+  uv run deriva-ml-ops promote --name tumours --model 2-B4C8 --to Staging --reason "passed its gate"
   uv run deriva-ml-ops promote --name tumours --model 2-B4C8 --to Production --approve "Ann Weber: 2 % fewer misses"
   uv run deriva-ml-ops promote --name tumours --model 2-B4C8 --to Rejected --reason "leaks the outcome"
 

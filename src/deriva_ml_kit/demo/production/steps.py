@@ -135,7 +135,7 @@ def _first(run: Run) -> Result:
 
 
 def _same(run: Run) -> Result:
-    """A candidate that differs by its seed: what it gains may be luck, so it is refused twice."""
+    """A candidate that differs by its seed: what it gains may be luck, so gate and registry refuse it."""
     trained = _train(run, f"model_config.hidden_units={SMALL}", "model_config.epochs=10", "model_config.seed=21")
     model = trained["model"]
     judged = _gate(run, model, "--production", NAME, page="gate-same.html")

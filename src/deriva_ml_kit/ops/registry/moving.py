@@ -1,6 +1,6 @@
 """Models from stage to stage: what a step needs, promotion, and the way back.
 
-To Staging needs a registration without gaps; a canary needs a gate that it passed against what is in production now;
+To Staging needs a registration without gaps and a passed gate; a canary needs one against what is in production now;
 production needs that gate and the approval of a person. A rollback needs none of it: what it restores has had it all.
 """
 
@@ -117,7 +117,8 @@ def planned(
     if to in ANSWERS:
         assets.append(_unchanged(ml, model))
     incumbent = state.at(Stage.PRODUCTION)
-    if to in GATED:
+    gated = to in GATED or (model.stage is Stage.CANDIDATE and to is Stage.STAGING)
+    if gated:
         gate = passing_gate(ml, model_rid, incumbent.rid if incumbent else None)
         if gate is None:
             against = (
@@ -134,7 +135,7 @@ def planned(
         current = _model(now, model_rid)
         _refuse_way(now, current, to)
         there = now.at(Stage.PRODUCTION)
-        if to in GATED and (there.rid if there else None) != (incumbent.rid if incumbent else None):
+        if gated and (there.rid if there else None) != (incumbent.rid if incumbent else None):
             raise NotAllowed(
                 f"{model_rid} passed its gate against {incumbent.rid if incumbent else 'the baseline'}, and now "
                 f"{there.rid if there else 'nothing'} is in production.",
