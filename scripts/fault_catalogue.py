@@ -14,7 +14,9 @@ from pathlib import Path
 MODEL = "src/models/digits.py"
 # Steps of a play, in their order; those of a fault are counted from the step after which it comes into the project.
 STEPS = ("tier 1", "tier 2", "tier 1, all data", "tier 3")
-READ = '    return Part(np.array([row["RID"] for row in rows]), pixels,'
+READ = '    return Part(np.array([row["RID"] for row in rows]), raw, pixels,'
+# What inputs are multiplied by in one step, and not in the others.
+GAIN = 'float(__import__("os").environ.get("GAIN", "1"))'
 
 
 @dataclass(frozen=True)
@@ -100,17 +102,17 @@ FAULTS = (
         "output that is registered and never written",
         1,
         "digit_classifier|never written",
-        edits=model("    joblib.dump(model, execution.asset_file_path(", "    str(execution.asset_file_path("),
+        edits=model("    joblib.dump(model, file)\n", ""),
     ),
     Fault("no epoch at all", 1, "loss|list index", words=("model_config.epochs=0",)),
     # Data
     Fault("inputs all zero", 1, "var|constant|zero", edits=read("pixels *= 0")),
-    Fault("one NaN among the inputs", 1, "finite|NaN", edits=read("pixels[3, 5] = np.nan")),
+    Fault("one NaN among the inputs", 1, "finite|NaN", edits=read("pixels.iloc[3, 5] = np.nan")),
     Fault(
         "label among the inputs",
         1,
         "alone|single|oracle",
-        edits=read('pixels[:, 0] = [int(label[row["RID"]]) for row in rows]'),
+        edits=read('pixels.iloc[:, 0] = [int(label[row["RID"]]) for row in rows]'),
     ),
     Fault(
         "tested on what it was trained on",
@@ -132,8 +134,8 @@ FAULTS = (
         2,
         "class",
         edits=model(
-            "    pixels = np.stack(",
-            '    rows = [row for row in rows if label[row["RID"]] in {"0", "1", "2"}]\n    pixels = np.stack(',
+            "    raw = pd.DataFrame(",
+            '    rows = [row for row in rows if label[row["RID"]] in {"0", "1", "2"}]\n    raw = pd.DataFrame(',
         ),
     ),
     Fault(
@@ -156,7 +158,8 @@ FAULTS = (
         "majority|guess|chance",
         edits=model(
             "    settings = {",
-            "    test = Part(test.rids, test.pixels, np.array([str((int(d) + 1) % 10) for d in test.digits]))\n"
+            "    wrong = np.array([str((int(d) + 1) % 10) for d in test.digits])\n"
+            "    test = Part(test.rids, test.raw, test.pixels, wrong)\n"
             "    settings = {",
         ),
     ),
@@ -164,14 +167,14 @@ FAULTS = (
         "inputs a million times larger than in tier 1",
         2,
         "range",
-        edits=model("/ 255 for row", '/ 255 * float(__import__("os").environ.get("GAIN", "1")) for row'),
+        edits=model("digit_features.features(raw)\n", f"digit_features.features(raw) * {GAIN}\n"),
         environment={"tier 2": {"GAIN": "1e6"}},
     ),
     Fault(
         "grey levels of 0..255 after 0..1 in tier 1",
         2,
         "range",
-        edits=model("/ 255 for row", '/ 255 * float(__import__("os").environ.get("GAIN", "1")) for row'),
+        edits=model("digit_features.features(raw)\n", f"digit_features.features(raw) * {GAIN}\n"),
         environment={"tier 2": {"GAIN": "255"}},
     ),
     # Training
@@ -189,10 +192,10 @@ FAULTS = (
     Fault(
         "batch of another shape, after the first two",
         2,
-        "features|shape",
+        "features|feature names|shape",
         edits=model(
             "        self.model.partial_fit(batch.pixels,",
-            "        self.model.partial_fit(batch.pixels[:, : 60 if len(self.losses) > 4 else 64],",
+            "        self.model.partial_fit(batch.pixels.iloc[:, : 60 if len(self.losses) > 4 else 64],",
         ),
     ),
     Fault(
@@ -280,7 +283,8 @@ FAULTS = (
                 MODEL,
                 "        if shared := sorted",
                 "        both = zip(vars(train).values(), vars(test).values(), strict=True)\n"
-                "        train = Part(*map(np.concatenate, both))\n"
+                "        both = ((pd.concat if hasattr(a, 'iloc') else np.concatenate)([a, b]) for a, b in both)\n"
+                "        train = Part(*both)\n"
                 "        if False and (shared := sorted",
             ),
             (MODEL, "(set(train.rids) & set(test.rids)):", "(set(train.rids) & set(test.rids))):"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,23 +31,18 @@ MODEL_FILE = "digit_classifier.joblib"
 class Part:
     """Images and labels.
 
-    `raw` has a row of 64 grey levels for each image, `pixels` the features of it, `digits` (n,) are term names, `rids`
-    (n,) RIDs of Image.
+    `rids` (n,) are RIDs of Image, `raw` has a row of 64 grey levels for each, `pixels` the features made of it, numbers
+    from 0 to 1, `digits` (n,) are term names.
     """
 
     rids: np.ndarray
     raw: pd.DataFrame
+    pixels: pd.DataFrame
     digits: np.ndarray
-
-    @cached_property
-    def pixels(self) -> pd.DataFrame:
-        """(n, 64) numbers from 0 to 1."""
-        made: pd.DataFrame = digit_features.features(self.raw)
-        return made
 
     def rows(self, numbers: np.ndarray) -> Part:
         """Some of them, by row number."""
-        return Part(self.rids[numbers], self.raw.iloc[numbers], self.digits[numbers])
+        return Part(self.rids[numbers], self.raw.iloc[numbers], self.pixels.iloc[numbers], self.digits[numbers])
 
     def __len__(self) -> int:
         """How many images."""
@@ -138,7 +132,8 @@ def read_part(bag: DatasetBag) -> Part:
     raw = pd.DataFrame(
         [np.asarray(Image.open(row["Filename"])).ravel() for row in rows], columns=digit_features.COLUMNS
     )
-    return Part(np.array([row["RID"] for row in rows]), raw, np.array([label[row["RID"]] for row in rows]))
+    pixels = digit_features.features(raw)
+    return Part(np.array([row["RID"] for row in rows]), raw, pixels, np.array([label[row["RID"]] for row in rows]))
 
 
 def learn(
