@@ -42,6 +42,10 @@ def _isolate() -> None:
     os.environ["DERIVA_LOCAL_DATA_DIR"] = str(SCRATCH / "local")
     # Clients run helper programs by name (deriva-acl-config); the environment need not be activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    # Projects that tests make get their packages from where `uv run pytest` has put them, not from the network.
+    os.environ.setdefault("UV_CACHE_DIR", str(Path(os.environ.get("XDG_CACHE_HOME", REAL_HOME / ".cache")) / "uv"))
+    # Dozens of programs are started, and would otherwise compile the libraries each for itself.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for name in [name for name in os.environ if name.startswith("XDG_")] + list(TRUST_VARIABLES):
         os.environ.pop(name, None)
     # A shell starts what it runs in the background with interrupts ignored, and that is inherited.
