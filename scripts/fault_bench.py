@@ -23,6 +23,7 @@ from pathlib import Path
 from fault_catalogue import STEPS, Fault
 
 PROJECT = "faults"
+INGEST = "src/scripts/ingest_digits.py"
 DRY_RUN = "dry_run=true"
 SECONDS = 120
 
@@ -81,11 +82,13 @@ class Bench:
         """Stop the host and delete its data."""
         self._program("deriva-local", "reset", "--yes")
 
-    def make_project(self) -> None:
-        """Make the project, its catalog, images, labels, development dataset and split, as its README says."""
+    def make_project(self, images: int | None = None) -> None:
+        """Make the project, its catalog, images (the first so many), labels, development dataset and split."""
         from deriva_ml_kit.project import scaffold  # noqa: PLC0415  (HOME is set by now)
 
         scaffold.make(self.base, environment=False)
+        if images:
+            self._edit(self.base, INGEST, "range(len(bunch.images))", f"range({images})")
         self._script("make_schema.py", "--hostname", self.hostname)
         catalog = json.loads((self.base / "src/configs/catalog.json").read_text(encoding="utf-8"))
         where = ("--hostname", self.hostname, "--catalog-id", str(catalog["catalog_id"]))
@@ -163,13 +166,16 @@ class Bench:
             fault.act(folder)
             return
         for name, old, new in fault.edits:
-            path = folder / name
-            text = path.read_text(encoding="utf-8")
-            if old not in text:
-                raise SystemExit(f"{fault.name}: {name} does not hold {old!r}")
-            path.write_text(text.replace(old, new), encoding="utf-8")
+            self._edit(folder, name, old, new)
         if fault.edits and fault.committed:
             self.commit(folder, "Something is wrong from here on")
+
+    def _edit(self, folder: Path, name: str, old: str, new: str) -> None:
+        path = folder / name
+        text = path.read_text(encoding="utf-8")
+        if old not in text:
+            raise SystemExit(f"{name} does not hold {old!r}")
+        path.write_text(text.replace(old, new), encoding="utf-8")
 
     def _script(self, name: str, *arguments: str) -> None:
         self._program(sys.executable, f"src/scripts/{name}", *arguments)

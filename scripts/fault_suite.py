@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5, help="seeds for each fault")
     parser.add_argument("--healthy", type=int, default=50, help="healthy runs, each with a seed of its own")
     parser.add_argument("--only", default="", help="faults whose name has one of these words in it, with commas")
+    parser.add_argument("--images", type=int, help="as many of the 1,797 images, at least 300; all if not given")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON document")
     args = parser.parse_args()
     wanted = [fault for fault in FAULTS if any(word in fault.name for word in args.only.split(","))]
@@ -44,7 +45,7 @@ def main() -> int:
         tell("making the project …")
         bench.start_host()
         try:
-            bench.make_project()
+            bench.make_project(args.images)
             load_libraries()
             figures = {"faults": [caught(bench, fault, args.seeds) for fault in wanted]}
             figures["healthy"] = healthy(bench, args.healthy)
