@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, hypergeom, nchypergeom_fisher
 
@@ -73,7 +73,8 @@ def test_counts_that_cannot_be_are_refused(counts: tuple[list[float], ...], told
         more_failures([1], [5], [1], [5], ratio=1)
 
 
-@given(st.integers(1, 60), st.floats(0.02, 0.4), st.floats(0.0, 1.0))
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 60), st.floats(0.02, 0.4), st.integers(0, 100).map(lambda percent: percent / 100))
 def test_a_share_below_its_ceiling_gains_nothing_on_average(trials: int, ceiling: float, part: float) -> None:
     hits = np.arange(trials + 1)
     e = np.array([np.exp(above_ceiling([k], [trials], ceiling).log_e[0]) for k in hits])
