@@ -1,11 +1,14 @@
 """The suite of faults itself: one of each kind is caught at its tier. Healthy runs have their test with cycle-zero."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from deriva_ml_kit.project import sources
 
 PROGRAM = Path(__file__).parents[2] / "scripts/fault_suite.py"
 ONE_OF_EACH = {
@@ -14,6 +17,17 @@ ONE_OF_EACH = {
     "failed receipt changed by hand": "tier 2",
     "tier 2 left out": "tier 3",
 }
+
+
+def test_every_fault_fits_a_new_project():
+    project = sources.texts("faults")
+    for fault in runpy.run_path(str(PROGRAM.with_name("fault_catalogue.py")))["FAULTS"]:
+        broken = dict(project)
+        for name, old, new in fault.edits:
+            assert old in broken[name], fault.name
+            broken[name] = broken[name].replace(old, new)
+        for name in {name for name, _, _ in fault.edits}:
+            compile(broken[name], name, "exec")
 
 
 @pytest.mark.catalog
