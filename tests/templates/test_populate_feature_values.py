@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -234,8 +234,8 @@ def test_a_run_killed_while_it_uploads_is_completed_by_the_same_command_without_
     table = "Execution_Subject_State"
 
     running = project.start("populate", *call)
-    counts = (gallery.count(table, "gallery") for _ in itertools.count())
-    arrived = next(count for count in counts if count or running.poll() is not None)
+    while not (arrived := gallery.count(table, "gallery")) and running.poll() is None:
+        time.sleep(0.03)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
     assert 0 < arrived < rows, "the process was not killed in the middle"
