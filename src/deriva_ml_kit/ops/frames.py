@@ -124,9 +124,16 @@ def read_frame(
             remedy="Name a dataset as RID@VERSION, a .csv, .parquet or .jsonl file, or the folder of a bag.",
         )
     rid, version = found[1], found[2]
-    if version is None and not ml._is_dataset_rid(rid):
+    if version is None and not _is_dataset(ml, rid):
         return _read_asset(ml, rid, text)
     return _read_dataset(ml, rid, version, table)
+
+
+def _is_dataset(ml: DerivaML, rid: str) -> bool:
+    from deriva_ml_kit.mainline.catalog.rids import tables_of  # noqa: PLC0415  (takes seconds)
+
+    table = tables_of(ml, [rid]).get(rid)
+    return table is not None and table.name == "Dataset"
 
 
 def _read_dataset(ml: DerivaML, rid: str, version: str | None, table: str | Sequence[str] | None) -> Batch:

@@ -91,6 +91,9 @@ def _guarded_send(session: requests.Session, request: requests.PreparedRequest, 
     return _send(session, request, **options)
 
 
+NO_VERSION_LEFT = 409  # what Hatrac says of an object whose versions were deleted
+
+
 def _count(store: HatracStore, namespace: str) -> int:
     """Objects below a namespace."""
     return sum(1 if _is_object(store, child) else _count(store, child) for child in store.retrieve_namespace(namespace))
@@ -100,4 +103,9 @@ def _is_object(store: HatracStore, name: str) -> bool:
     """deriva-ml names an object `<MD5>.<file name>`; of any other we ask for the version, which a namespace has not."""
     if _OBJECT.match(name.rpartition("/")[2]):
         return True
-    return ":" in store.head(name).headers.get("Content-Location", "")
+    try:
+        return ":" in store.head(name).headers.get("Content-Location", "")
+    except requests.HTTPError as error:
+        if error.response.status_code != NO_VERSION_LEFT:
+            raise
+        return True

@@ -296,6 +296,16 @@ def test_the_guard_ends_with_the_dry_run(lab: Bench, ml: DerivaML) -> None:
     ml.add_term("Workflow_Type", "Written_Afterwards", description="by a test")
 
 
+def test_an_object_whose_versions_were_deleted_is_counted_as_one(ml: DerivaML, tmp_path: Path) -> None:
+    file = tmp_path / "bare.txt"
+    file.write_text("bare")
+    store = HatracStore("https", ml.host_name, ml.credential)
+    before = fingerprint(ml)
+    url = store.put_obj("/hatrac/bare.txt", str(file))
+    store.del_obj(url)
+    assert fingerprint(ml).objects == (before.objects or 0) + 1
+
+
 def test_what_somebody_else_wrote_meanwhile_is_not_held_against_the_run() -> None:
     found = dry._unchanged(Fingerprint("361", 5), Fingerprint("362", 5), None)
     assert (found.status, found.required) == (Status.INSUFFICIENT, False)

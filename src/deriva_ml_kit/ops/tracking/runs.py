@@ -6,6 +6,7 @@ A run's own record (`record`) is taken where there is one; its receipt and its m
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -100,7 +101,8 @@ def known_runs(
     if order:
         for each in inputs_of(ml, executions=order)[0]:
             datasets.setdefault(each.execution, []).append(f"{each.dataset}@{each.version}")
-    texts = _texts(ml, {asset.asset_rid: asset for rid in order for asset in found[rid].values()})
+    kept = itertools.chain.from_iterable(map(dict.values, (found[rid] for rid in order)))
+    texts = _texts(ml, {asset.asset_rid: asset for asset in kept})
     return [
         _run(record, str(rows[record.execution_rid]["RCT"]), found[record.execution_rid], texts, datasets)
         for record in records_of(ml, order)
