@@ -126,9 +126,7 @@ def _first(run: Run) -> Result:
     model = trained["model"]
     judged = _gate(run, model, "--no-incumbent", page="gate-first.html")
     _ops(run, "register-model", "--name", NAME, "--model", model, "--reason", "the first one")
-    _ops(
-        run, "promote", "--name", NAME, "--model", model, "--to", "Staging", "--reason", "its registration is complete"
-    )
+    _ops(run, "promote", "--name", NAME, "--model", model, "--to", "Staging", "--reason", "it passed its gate")
     approval = f"{PERSON}: better than guessing, and nothing else is there"
     _ops(run, "promote", "--name", NAME, "--model", model, "--to", "Production", "--approve", approval)
     return {**trained, "gate": judged["verdict"]}
@@ -140,15 +138,8 @@ def _same(run: Run) -> Result:
     model = trained["model"]
     judged = _gate(run, model, "--production", NAME, page="gate-same.html")
     _ops(run, "register-model", "--name", NAME, "--model", model, "--reason", "another seed")
-    _ops(
-        run, "promote", "--name", NAME, "--model", model, "--to", "Staging", "--reason", "its registration is complete"
-    )
-    refused = _ops(
-        run,
-        *("promote", "--name", NAME, "--model", model, "--to", "Production"),
-        *("--approve", f"{PERSON}: it looked better to me"),
-        codes=(2,),
-    )
+    words = ("--name", NAME, "--model", model, "--to", "Staging", "--reason", "it looked better to me")
+    refused = _ops(run, "promote", *words, codes=(2,))
     return {**trained, "gate": judged["verdict"], "refused": refused["error"]["message"]}
 
 
