@@ -60,6 +60,16 @@ def _ops(run: Run, *words: str, codes: tuple[int, ...] = (0,)) -> Result:
     return run.shell.run_json("uv", "run", "deriva-ml-ops", *words, codes=codes)
 
 
+def _move(run: Run, model: str, stage: str, *words: str) -> None:
+    """Register or promote a model, unless an interrupted run has done so already."""
+    what = ("register-model",) if stage == "Candidate" else ("promote", "--to", stage)
+    moved = _ops(run, *what, "--name", NAME, "--model", model, *words, codes=(0, 2))
+    if "error" in moved:
+        known = _ops(run, "what-served", "--name", NAME, "--history", codes=(0, 1, 2)).get(NAME, {})
+        if not any((step["model_rid"], step["stage"]) == (model, stage) for step in known.get("history", ())):
+            raise KitError(moved["error"]["message"], remedy=moved["error"].get("remedy"))
+
+
 def _write(run: Run, name: str | Path, text: str) -> Path:
     path = run.folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,10 +135,10 @@ def _first(run: Run) -> Result:
     trained = _train(run, f"model_config.hidden_units={SMALL}", "model_config.epochs=10")
     model = trained["model"]
     judged = _gate(run, model, "--no-incumbent", page="gate-first.html")
-    _ops(run, "register-model", "--name", NAME, "--model", model, "--reason", "the first one")
-    _ops(run, "promote", "--name", NAME, "--model", model, "--to", "Staging", "--reason", "it passed its gate")
+    _move(run, model, "Candidate", "--reason", "the first one")
+    _move(run, model, "Staging", "--reason", "it passed its gate")
     approval = f"{PERSON}: better than guessing, and nothing else is there"
-    _ops(run, "promote", "--name", NAME, "--model", model, "--to", "Production", "--approve", approval)
+    _move(run, model, "Production", "--approve", approval)
     return {**trained, "gate": judged["verdict"]}
 
 
@@ -137,7 +147,7 @@ def _same(run: Run) -> Result:
     trained = _train(run, f"model_config.hidden_units={SMALL}", "model_config.epochs=10", "model_config.seed=21")
     model = trained["model"]
     judged = _gate(run, model, "--production", NAME, page="gate-same.html")
-    _ops(run, "register-model", "--name", NAME, "--model", model, "--reason", "another seed")
+    _move(run, model, "Candidate", "--reason", "another seed")
     words = ("--name", NAME, "--model", model, "--to", "Staging", "--reason", "it looked better to me")
     refused = _ops(run, "promote", *words, codes=(2,))
     return {**trained, "gate": judged["verdict"], "refused": refused["error"]["message"]}
@@ -149,8 +159,8 @@ def _better(run: Run) -> Result:
     judged = _gate(run, model, "--production", NAME, page="gate-better.html")
     if judged["verdict"] != "pass":
         raise KitError(f"The gate of {model} says {judged['verdict']}.", remedy=f"See {PAGES / 'gate-better.html'}.")
-    _ops(run, "register-model", "--name", NAME, "--model", model, "--reason", "a larger hidden layer")
-    _ops(run, "promote", "--name", NAME, "--model", model, "--to", "Staging", "--reason", "it passed its gate")
+    _move(run, model, "Candidate", "--reason", "a larger hidden layer")
+    _move(run, model, "Staging", "--reason", "it passed its gate")
     return {**trained, "gate": judged["verdict"]}
 
 
