@@ -27,7 +27,8 @@ SPLIT = Path("outputs/split.json")
 RULES = Path("docs/design/rollout.toml")
 TRAIN = ("uv", "run", "deriva-ml-run", "+experiment=my_experiment", "assets=criteria")
 UNITS = 1200  # of an A/B test
-REGISTERED_BY = 8  # seconds after which a test begins: its plan is in the catalog by then
+REQUESTS = (220, 1700, 450, 250)  # to the server in each stage of a rollout
+REGISTERED_BY = 6  # seconds after which a test begins: its plan is in the catalog by then
 FAILING = 0.1  # share of the faulty deployment's answers that fail
 
 
@@ -213,7 +214,7 @@ def _roll_out(run: Run, name: str, *, fault: str | None, reason: str) -> Result:
     sent: dict[str, int] = {}
     with traffic.server(run.folder, command, fault=fault) as port:
         stages, first = [], 0
-        for count in (400, 3600, 1400, 750):
+        for count in REQUESTS:
             answered = traffic.ask(port, count, first=first)
             first += count
             for status, number in answered.items():
@@ -230,7 +231,7 @@ def _roll_out(run: Run, name: str, *, fault: str | None, reason: str) -> Result:
             stages.append({"stage": step["stage"], "move": step["move"], "reason": step["reason"]})
             if step["state"] != "runs":
                 break
-            traffic.wait(4.5)  # the server learns of the next stage, and what it did before does not count
+            traffic.wait(2.5)  # the server learns of the next stage, and what it did before does not count
     return {"plan": step["plan"], "state": step["state"], "steps": stages, "answers": sent}
 
 

@@ -69,7 +69,7 @@ class Faulty:
 
     def predict(self, frame: pd.DataFrame) -> Any:
         number = next(self.asked)
-        if number > 150 and number % 7 == 0:
+        if number > 120 and number % 7 == 0:
             raise MemoryError("the demonstration's fault")
         return self.model.predict(frame)
 
@@ -100,29 +100,29 @@ slow_ms = 1000
 slow_share = 0.05
 minimum_agreement = 0.8
 window_minutes = 0.05
-settle_seconds = 3
+settle_seconds = 1.5
 
 [[stages]]
 share = 0.0
-minimum_requests = 300
-minimum_hours = 0
-maximum_hours = 1
-
-[[stages]]
-share = 0.05
 minimum_requests = 150
 minimum_hours = 0
 maximum_hours = 1
 
 [[stages]]
+share = 0.05
+minimum_requests = 50
+minimum_hours = 0
+maximum_hours = 1
+
+[[stages]]
 share = 0.25
-minimum_requests = 300
+minimum_requests = 70
 minimum_hours = 0
 maximum_hours = 1
 
 [[stages]]
 share = 0.5
-minimum_requests = 300
+minimum_requests = 70
 minimum_hours = 0
 maximum_hours = 1
 """
