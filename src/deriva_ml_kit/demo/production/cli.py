@@ -18,8 +18,8 @@ PROGRAM = "ops-demo"
 DESCRIPTION = """\
 Watch a model go into production, in the project and the catalog of `cycle-zero` (played first where it was not):
 criteria before training, a candidate that is refused and one that passes its gate, batches with and without drift, a
-rollout to a real server that goes back and one that is done, A/B tests, and a page that shows it all. It types what you
-would type; all of it stands in cycle-zero.log.
+rollout to a real server that goes back, A/B tests, and a page that shows it all. It types what you would type; all of
+it stands in cycle-zero.log.
 """
 EPILOG = """\
 examples:

@@ -66,18 +66,15 @@ def write_page(run: Run) -> Path:
             for name, each in state.result("drift").items()
         ],
     )
-    rollouts = [
-        Table(
-            ["step", "after it at", "what", "why"],
-            [
-                [number, step["stage"], step["move"], step["reason"]]
-                for number, step in enumerate(each["steps"], start=1)
-            ],
-            caption=f"{what}: {each['state']} ({_answers(each['answers'])})",
-        )
-        for name, what in (("faulty", "Deployed with a fault"), ("mended", "Deployed without it"))
-        for each in [state.result(name)]
-    ]
+    rollout = state.result("faulty")
+    steps = Table(
+        ["step", "after it at", "what", "why"],
+        [
+            [number, step["stage"], step["move"], step["reason"]]
+            for number, step in enumerate(rollout["steps"], start=1)
+        ],
+        caption=f"{rollout['state']} ({_answers(rollout['answers'])})",
+    )
     tests = Table(
         ["test", "verdict", "why", "page"],
         [
@@ -87,9 +84,9 @@ def write_page(run: Run) -> Path:
     )
     text = render(
         "From cycle zero into production",
-        f"{NAME}: {run.model('better')} serves",
-        "Criteria came before training; a model that is not better was refused, a better one was rolled out, and its "
-        "first deployment was rolled back. Every decision is an execution in the catalog.",
+        f"{NAME}: {run.model('first')} serves",
+        "Criteria came before training; a model that is not better was refused, a better one passed its gate, and its "
+        "deployment had a fault, which the rollout found. Every decision is an execution in the catalog.",
         [
             Section(
                 "Candidates and gates",
@@ -97,7 +94,11 @@ def write_page(run: Run) -> Path:
                 [charts.intervals("Accuracy on the test dataset, 95 %", intervals), gates],
             ),
             Section("Batches against the baseline of the first model", "", [drifted]),
-            Section("Rollouts", "Real requests to a server on this machine.", rollouts),
+            Section(
+                "Rollout of the better model, deployed with a fault",
+                "Real requests to a server on this machine.",
+                [steps],
+            ),
             Section(
                 "A/B tests",
                 "No result is shown before the shortest runtime is over; harm ends a test at once.",
@@ -114,8 +115,7 @@ def write_page(run: Run) -> Path:
                                 Link("lineage", "lineage.html"),
                                 "data, commits, evaluations, gates and stages of what serves",
                             ],
-                            [Link("rollout that went back", "rollout-faulty.html"), "both arms, window by window"],
-                            [Link("rollout that is done", "rollout-mended.html"), "the same of the second one"],
+                            [Link("rollout", "rollout-faulty.html"), "both arms, window by window"],
                         ],
                     )
                 ],

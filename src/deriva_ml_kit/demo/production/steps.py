@@ -190,11 +190,6 @@ def _rolled_back(run: Run) -> Result:
     return _roll_out(run, "faulty", fault=str(LARGE), reason="a larger hidden layer reads better")
 
 
-def _rolled_out(run: Run) -> Result:
-    """The same model, mended."""
-    return _roll_out(run, "mended", fault=None, reason="the fault of the deployment is mended")
-
-
 def _roll_out(run: Run, name: str, *, fault: str | None, reason: str) -> Result:
     assert isinstance(run, Production)
     candidate, logs = run.model("better"), LOGS / name
@@ -295,7 +290,7 @@ def _lineage(run: Run) -> Result:
     served = _ops(run, "what-served", "--name", NAME)
     page = str(PAGES / "lineage.html")
     assert isinstance(run, Production)
-    _ops(run, "lineage", "--model", run.model("better"), "--page", page)
+    _ops(run, "lineage", "--model", run.model("first"), "--page", page)
     return served
 
 
@@ -327,7 +322,6 @@ STEPS = (
     Step("better", "A better model passes its gate", _better, lambda r: f"{_trained(r)}, gate: {r['gate']}"),
     Step("drift", "Batches against the baseline", _drift, _told_drift),
     Step("faulty", "Its rollout is rolled back", _rolled_back, _told_rollout),
-    Step("mended", "Mended, it is rolled out", _rolled_out, _told_rollout),
     Step("ab_test", "A/B tests", _ab_test, _told_tests),
     Step("lineage", "What serves, and where it comes from", _lineage, lambda r: json.dumps(r)[:120]),
 )

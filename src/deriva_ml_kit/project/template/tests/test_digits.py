@@ -19,7 +19,8 @@ def parts():
     digits = np.repeat(np.arange(10), 20)
     grey = np.clip(random.random((10, 64))[digits] + random.normal(0, 0.05, (200, 64)), 0, 1) * 255
     raw = pd.DataFrame(grey.astype(int), columns=COLUMNS)
-    return halves(Part(np.array([f"1-{n:04d}" for n in range(200)]), raw, digits.astype(str)), seed=20)
+    rids = np.array([f"1-{n:04d}" for n in range(200)])
+    return halves(Part(rids, raw, features(raw), digits.astype(str)), seed=20)
 
 
 def test_features_are_grey_levels_from_0_to_1():
