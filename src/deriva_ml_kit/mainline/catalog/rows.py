@@ -27,6 +27,7 @@ SYSTEM_COLUMNS = ("RID", "RCT", "RCB", "RMT", "RMB")
 BATCH_ROWS = 1000
 # Short values, such as RIDs or UUIDs, in one request path: servers stop at 8 KB.
 BATCH_VALUES = 200
+PATH_CHARACTERS = 5000  # of values of any length, as they stand in one request path
 LEASES = ("public", "ERMrest_RID_Lease")
 
 
@@ -188,6 +189,21 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch
+
+
+def short_lists(values: Iterable[str]) -> Iterator[list[str]]:
+    """Values in lists that fit into the path of a request, however long they are."""
+    some: list[str] = []
+    left = PATH_CHARACTERS
+    for value in values:
+        length = len(urlquote(value, "")) + 1
+        if some and length > left:
+            yield some
+            some, left = [], PATH_CHARACTERS
+        some.append(value)
+        left -= length
+    if some:
+        yield some
 
 
 def any_of(column: str, values: Sequence[str]) -> str:

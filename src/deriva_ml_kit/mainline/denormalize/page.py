@@ -18,14 +18,13 @@ from deriva.core.ermrest_model import Table
 
 from deriva_ml_kit.mainline.catalog.lookup import LOOKUP_BATCH, rows_with
 from deriva_ml_kit.mainline.catalog.paths import Link
-from deriva_ml_kit.mainline.catalog.rows import Row, any_of, batches, table_name
+from deriva_ml_kit.mainline.catalog.rows import Row, any_of, batches, short_lists, table_name
 from deriva_ml_kit.mainline.dataset.elements import element_types
 from deriva_ml_kit.mainline.denormalize.join import beside, values_of
 from deriva_ml_kit.mainline.denormalize.live import CatalogSource
 from deriva_ml_kit.mainline.denormalize.plan import Plan, Route
 from deriva_ml_kit.mainline.errors import DerivaMLValidationError
 
-VALUES_CHARACTERS = 5000  # values of one request, as they stand in its path
 _CURSOR = re.compile(r"(?:(?P<section>[1-9]\d?):)?(?P<rid>[0-9A-Z]{1,4}(?:-[0-9A-Z]{4})*)(?:\+(?P<place>\d{1,6}))?")
 
 
@@ -165,7 +164,7 @@ class PagedCatalogSource(CatalogSource):
         path = table_name(table.schema.name, table.name)
         return [
             row
-            for batch in _short(sorted({str(value) for value in values}))
+            for batch in short_lists(sorted({str(value) for value in values}))
             for row in self._paged(f"{path}/{any_of(column, batch)}", wanted)
         ]
 
@@ -203,7 +202,7 @@ class PagedCatalogSource(CatalogSource):
         path = table_name(plan.row_per.schema.name, plan.row_per.name)
         order = [  # only the server knows how it sorts
             row["RID"]
-            for batch in _short(sorted(rows))
+            for batch in short_lists(sorted(rows))
             for row in self._paged(f"{path}/{any_of('RID', batch)}", ["RID"])
         ]
         return [rows[rid] for rid in order[:limit]], more or len(order) > limit
@@ -254,17 +253,3 @@ def _down(plan: Plan, route: Route) -> list[Link]:
     shown = {plan.routes[table] for table in plan.include}
     length = next(length for length in range(len(route) - 1, -1, -1) if route[:length] in shown)
     return [Link(link.key, up=False) for link in reversed(route[length:])]
-
-
-def _short(values: Iterable[str]) -> Iterator[list[str]]:
-    """Values in lists that no request path is too long for."""
-    batch: list[str] = []
-    room = VALUES_CHARACTERS
-    for value in values:
-        room -= len(urlquote(value, "")) + 1
-        if batch and room < 0:
-            yield batch
-            batch, room = [], VALUES_CHARACTERS - len(urlquote(value, "")) - 1
-        batch.append(value)
-    if batch:
-        yield batch

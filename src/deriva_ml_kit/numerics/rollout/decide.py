@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from deriva_ml_kit.numerics.paired.shares import wilson
 from deriva_ml_kit.numerics.rollout.rules import Rules
 from deriva_ml_kit.numerics.rollout.windows import Window
 from deriva_ml_kit.numerics.sequential.ceiling import above_ceiling
@@ -152,7 +153,7 @@ def _conditions(rules: Rules, stage: int, windows: Sequence[Window], hours: floa
     ]
     if rules.minimum_agreement is not None and not asked.share:
         compared, agreed = sum(w.compared for w in here), sum(w.agreed for w in here)
-        low = _lower(agreed, compared)
+        low = wilson(agreed / compared, compared, 0.05)[0] if compared else 0.0
         checks.append(
             Check(
                 name="agreement",
@@ -174,16 +175,6 @@ def _trigger(name: str, p: NDArray[np.float64], alpha: float, detail: str) -> Ch
 def _condition(name: str, value: float, limit: float) -> Check:
     status: Literal["pass", "wait"] = "pass" if value >= limit else "wait"
     return Check(name=name, status=status, value=value, limit=limit, detail=f"{value:.4g} of {limit:g} {name}")
-
-
-def _lower(hits: int, runs: int, z: float = 1.6448536) -> float:
-    """Lower 95 % bound of a share (Wilson 1927)."""
-    if not runs:
-        return 0.0
-    share, square = hits / runs, z * z
-    middle = share + square / (2 * runs)
-    half: float = z * ((share * (1 - share) + square / (4 * runs)) / runs) ** 0.5
-    return (middle - half) / (1 + square / runs)
 
 
 def _share(hits: int, runs: int) -> str:

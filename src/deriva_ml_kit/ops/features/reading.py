@@ -16,13 +16,12 @@ import pandas as pd
 from deriva.core import urlquote
 
 from deriva_ml_kit.mainline.catalog.paged import paged
-from deriva_ml_kit.mainline.catalog.rows import Row, any_of, batches, table_name
+from deriva_ml_kit.mainline.catalog.rows import Row, any_of, batches, short_lists, table_name
 from deriva_ml_kit.ops.features.moments import Moment
 from deriva_ml_kit.ops.features.sources import MOMENTS, Source
 
 # For more entities, all rows are read in pages rather than picked out.
 PICKED = 4000
-KEY_CHARACTERS = 5000  # of the keys in one request path: servers stop at 8 KB
 ROWS_A_PART = 50_000  # become a frame before the next are read
 _KINDS = {
     **dict.fromkeys(("int2", "int4", "int8", "serial2", "serial4", "serial8"), "Int64"),
@@ -99,22 +98,8 @@ def rows(at: Moment, source: Source, keys: Collection[Any] | None, until: dateti
     if keys is None or len(keys) > PICKED:
         yield from paged(at.ml.catalog, "/".join([start, *filters]), wanted=wanted)
         return
-    for some in _short_lists(sorted(map(str, keys))):
+    for some in short_lists(sorted(map(str, keys))):
         yield from paged(at.ml.catalog, "/".join([start, any_of(source.key, some), *filters]), wanted=wanted)
-
-
-def _short_lists(keys: list[str]) -> Iterator[list[str]]:
-    """The keys in lists that fit into the path of a request, however long they are."""
-    some: list[str] = []
-    left = KEY_CHARACTERS
-    for key in keys:
-        left -= len(urlquote(key, "")) + 1
-        if some and left < 0:
-            yield some
-            some, left = [], KEY_CHARACTERS - len(urlquote(key, "")) - 1
-        some.append(key)
-    if some:
-        yield some
 
 
 def _frame(source: Source, rows: list[Row]) -> pd.DataFrame:

@@ -211,7 +211,7 @@ def test_only_rows_and_columns_that_matter_are_read(history: History, monkeypatc
     assert f"Tumour=any({history.tumours[1]},{history.tumours[3]})/Measured_At::leq::2026-01-21" in asked[0]
     assert "texture" not in asked[1]
     assert [source.rows for source in picked.origin.sources] == [1, 0]
-    monkeypatch.setattr(reading_module, "KEY_CHARACTERS", 1)
+    monkeypatch.setattr("deriva_ml_kit.mainline.catalog.rows.PATH_CHARACTERS", 1)
     assert ask().origin == picked.origin
     monkeypatch.setattr(reading_module, "PICKED", 0)
     pd.testing.assert_frame_equal(ask().frame, picked.frame)
